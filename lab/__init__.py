@@ -1,0 +1,1 @@
+"""The plumbing of the lab: everything that no lesson is about."""

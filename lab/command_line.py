@@ -1,0 +1,159 @@
+"""The options all scripts share, and how a script tells a person what to mend.
+
+Imports nothing heavy, so that `--help` answers at once; TensorFlow is imported by the scripts
+after their arguments have been read.
+"""
+
+import argparse
+import math
+import os
+import sys
+from contextlib import contextmanager
+
+
+def whole_number(text):
+    """A whole number from 1 to a million."""
+    return _number(text, int, 1, 1_000_000)
+
+
+def seed(text):
+    """A whole number that NumPy, TensorFlow and Python all accept as a seed."""
+    return _number(text, int, 0, 2**32 - 1)
+
+
+def rate(text):
+    """A positive step size, at most 10."""
+    return _number(text, float, 1e-9, 10)
+
+
+def fraction(text):
+    """A share between 1 % and 99 %."""
+    return _number(text, float, 0.01, 0.99)
+
+
+def _number(text, kind, lowest, highest):
+    try:
+        value = kind(text)
+    except ValueError:
+        value = math.nan
+    if not lowest <= value <= highest:  # NaN fails every comparison
+        what = "a whole number" if kind is int else "a number"
+        raise argparse.ArgumentTypeError(f"expected {what} from {lowest:g} to {highest:g}, found {text}")
+    return value
+
+
+# Same option, same name, same meaning in every script.
+OPTIONS = {
+    "--weights": {
+        "default": "bvlc-alexnet.npy",
+        "metavar": "PATH",
+        "help": "AlexNet's weights, .npy or the original .caffemodel (default: %(default)s)",
+    },
+    "--data": {
+        "default": "train.p",
+        "metavar": "PATH",
+        "help": "the course's train.p, an official GTSRB archive, or a folder with one subfolder "
+        "of pictures a class (default: %(default)s)",
+    },
+    "--head": {"metavar": "RUN", "help": "a trained head: the folder of a training run"},
+    "--preprocess": {
+        "choices": ["caffe", "course"],
+        "default": "caffe",
+        "help": "caffe: what the weights were trained with; course: what the 2016 lab did, "
+        "to reproduce its numbers (default: %(default)s)",
+    },
+    "--precision": {
+        "choices": ["auto", "float32", "bfloat16"],
+        "default": "auto",
+        "help": "arithmetic of the frozen network; auto measures which is faster here "
+        "(default: %(default)s)",
+    },
+    "--top": {
+        "type": whole_number,
+        "default": 5,
+        "metavar": "N",
+        "help": "classes to print for a picture (default: %(default)s)",
+    },
+    "--epochs": {
+        "type": whole_number,
+        "default": 10,
+        "metavar": "N",
+        "help": "passes over the training set (default: %(default)s)",
+    },
+    "--batch-size": {
+        "type": whole_number,
+        "default": 128,
+        "metavar": "N",
+        "help": "examples a training step (default: %(default)s)",
+    },
+    "--learning-rate": {
+        "type": rate,
+        "default": 1e-3,
+        "metavar": "X",
+        "help": "Adam's step size (default: %(default)s)",
+    },
+    "--seed": {
+        "type": seed,
+        "default": 0,
+        "metavar": "N",
+        "help": "makes every random choice repeatable (default: %(default)s)",
+    },
+    "--limit": {
+        "type": whole_number,
+        "metavar": "N",
+        "help": "use only N pictures, every class in its share",
+    },
+    "--split": {
+        "choices": ["track", "random"],
+        "help": "track keeps all pictures of one physical sign on one side; random is what the "
+        "course did (default: track where tracks are known)",
+    },
+    "--val-fraction": {
+        "type": fraction,
+        "default": 0.33,
+        "metavar": "X",
+        "help": "share of the data kept for validation (default: %(default)s)",
+    },
+    "--out": {"metavar": "DIR", "help": "where results go"},
+    "--demo": {
+        "action": "store_true",
+        "help": "no files needed: random weights, pictures drawn by the program",
+    },
+}
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose complaints fit on one line."""
+
+    def error(self, message):
+        self.exit(2, f"{self.prog}: {message} (see --help)\n")
+
+
+def parser(doc, *names):
+    """A parser with the shared options `names`; `doc` is the script's docstring, shown as is."""
+    result = Parser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name in names:
+        result.add_argument(name, **OPTIONS[name])
+    return result
+
+
+@contextmanager
+def user_errors():
+    """What the user can mend (a missing file, a wrong value) ends the program: one line, exit 2."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        sys.exit(_complain(error))
+    except KeyboardInterrupt:
+        notice("interrupted")
+        sys.exit(130)
+
+
+def _complain(error):
+    notice(f"{os.path.basename(sys.argv[0])}: {' '.join(str(error).split())}")
+    return 2
+
+
+def notice(text):
+    """Say something beside the results: stderr, never stdout."""
+    print(text, file=sys.stderr, flush=True)

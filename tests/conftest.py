@@ -1,0 +1,24 @@
+"""What several test files need: where the real files are, and the project on the path."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def lab_file():
+    """A function from a name to its path in the folder ALEXNET_LAB_FILES; skips without it."""
+
+    def find(name):
+        folder = os.environ.get("ALEXNET_LAB_FILES")
+        if not folder:
+            pytest.skip("ALEXNET_LAB_FILES names no folder with the real files")
+        path = Path(folder) / name
+        if not path.exists():
+            pytest.skip(f"{path} is not there")
+        return path
+
+    return find
