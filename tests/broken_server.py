@@ -1,0 +1,205 @@
+"""A web server on the loopback interface that fails in every way servers fail.
+
+with BrokenServer({"/file": BODY}) as server:
+    server.script("/file", stalls, resets)  # the first two replies; then it behaves
+    requests.get(server.url + "/file")
+    server.asked                            # [(path, headers of the request), ...]
+"""
+
+import gzip
+import os
+import re
+import socket
+import struct
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+TAG = '"first edition"'
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.server.asked.append((self.path, dict(self.headers)))
+        body = self.server.files.get(self.path)
+        script = self.server.scripts.get(self.path, [])
+        if body is None:
+            return missing(self, b"")
+        return (script.pop(0) if script else self.server.manners)(self, body)
+
+    def reply(self, status, headers, body=b""):
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def wanted(self):
+        """The first byte the client asks for, None when it asks for the whole file."""
+        found = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        return int(found[1]) if found else None
+
+    def log_message(self, *_):
+        pass
+
+
+class BrokenServer(ThreadingHTTPServer):
+    """Serves `files` (path -> bytes); stops at the end of the with block."""
+
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, files, manners=None):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.files, self.manners = files, manners or behaves
+        self.scripts, self.asked, self.tag = {}, [], TAG
+        self.url = f"http://127.0.0.1:{self.server_port}"
+
+    def script(self, path, *replies):
+        self.scripts[path] = list(replies)
+
+    def handle_error(self, request, client_address):
+        """Clients hang up on a broken server: no news."""
+
+    def __enter__(self):
+        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}).start()
+        return self
+
+    def __exit__(self, *_):
+        self.shutdown()
+        self.server_close()
+
+
+# Each reply below is one way to answer a request for `body`.
+
+
+def behaves(handler, body):
+    """All of it, or the range asked for when If-Range names the edition that is served."""
+    start, tag = handler.wanted(), handler.server.tag
+    if start is None or handler.headers.get("If-Range", tag) != tag:
+        handler.reply(200, {"Content-Length": len(body), "ETag": tag}, body)
+    elif start >= len(body):
+        handler.reply(416, {"Content-Range": f"bytes */{len(body)}"})
+    else:
+        rest = f"bytes {start}-{len(body) - 1}/{len(body)}"
+        headers = {"Content-Range": rest, "Content-Length": len(body) - start, "ETag": tag}
+        handler.reply(206, headers, body[start:])
+
+
+def half(handler, body):
+    start = handler.wanted() or 0
+    cut = body[start : (start + len(body)) // 2 + 1]
+    headers = {"Content-Length": len(body) - start, "ETag": handler.server.tag}
+    if start:
+        headers["Content-Range"] = f"bytes {start}-{len(body) - 1}/{len(body)}"
+    handler.reply(206 if start else 200, headers, cut)
+    handler.wfile.flush()
+
+
+def truncates(handler, body):
+    """Promises all, sends half of what is missing, hangs up politely."""
+    half(handler, body)
+
+
+def truncates_without_a_length(handler, body):
+    """Sends half and closes, which without a Content-Length looks like the end."""
+    handler.reply(200, {}, body[: len(body) // 2])
+
+
+def stalls(handler, body):
+    """Sends half of what is missing, then nothing."""
+    half(handler, body)
+    time.sleep(1)
+
+
+def says_nothing(handler, body):
+    time.sleep(1)
+
+
+def resets(handler, body):
+    """Sends half of what is missing, then breaks the connection off (RST)."""
+    half(handler, body)
+    time.sleep(0.02)  # a reset overtakes what has not been read yet
+    handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    os.close(handler.connection.detach())
+
+
+def ignores_ranges(handler, body):
+    handler.reply(200, {"Content-Length": len(body)}, body)
+
+
+def ignores_ranges_and_truncates(handler, body):
+    handler.reply(200, {"Content-Length": len(body)}, body[: len(body) // 2])
+
+
+def resumes_elsewhere(handler, body):
+    """Answers a range with another range."""
+    if handler.wanted() is None:
+        return behaves(handler, body)
+    headers = {"Content-Range": f"bytes 0-{len(body) - 1}/{len(body)}"}
+    return handler.reply(206, headers | {"Content-Length": len(body)}, body)
+
+
+def resumes_another_file(handler, body):
+    """Answers a range of a file that has another length."""
+    start, total = handler.wanted(), len(body) + 7
+    headers = {"Content-Range": f"bytes {start}-{total - 1}/{total}", "Content-Length": 3}
+    handler.reply(206, headers, b"xyz")
+
+
+def refuses_ranges(handler, body):
+    if handler.wanted() is None:
+        return behaves(handler, body)
+    return handler.reply(416, {"Content-Range": f"bytes */{len(body)}"})
+
+
+def promises_less(handler, body):
+    handler.reply(200, {"Content-Length": len(body) - 5}, body)
+
+
+def promises_more(handler, body):
+    handler.reply(200, {"Content-Length": len(body) + 5}, body)
+
+
+def sends_too_much(handler, body):
+    handler.reply(200, {}, body * 3)
+
+
+def missing(handler, body):
+    handler.reply(404, {"Content-Type": "text/html"}, b"<html>gone</html>")
+
+
+def fails(handler, body):
+    handler.reply(500, {}, b"oops")
+
+
+def sends_a_page(handler, body):
+    page = b"<!DOCTYPE html><title>Please log in</title>"
+    handler.reply(200, {"Content-Type": "text/html; charset=utf-8"}, page)
+
+
+def sends_an_unlabelled_page(handler, body):
+    handler.reply(200, {}, b"\n <html>Please log in</html>")
+
+
+def sends_wrong_bytes(handler, body):
+    handler.reply(200, {"Content-Length": len(body)}, body[::-1])
+
+
+def compresses(handler, body):
+    """Applies a content coding nobody asked for."""
+    packed = gzip.compress(body)
+    handler.reply(200, {"Content-Encoding": "gzip", "Content-Length": len(packed)}, packed)
+
+
+def drips(handler, body):
+    """All of it, in twenty pieces with 10 ms between them; understands ranges."""
+    start, total = handler.wanted() or 0, len(body)
+    headers = {"Content-Length": total - start, "ETag": handler.server.tag}
+    if start:
+        headers["Content-Range"] = f"bytes {start}-{total - 1}/{total}"
+    handler.reply(206 if start else 200, headers)
+    step = total // 20 + 1
+    for place in range(start, total, step):
+        handler.wfile.write(body[place : min(place + step, total)])
+        time.sleep(0.01)
