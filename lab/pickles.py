@@ -17,7 +17,7 @@ import re
 
 import numpy as np
 
-MAX_STEPS = 5_000_000  # opcodes; train.p takes 111, a list of 39,209 separate pictures 1 million
+MAX_STEPS = 2_000_000  # opcodes; train.p takes 111, a list of 39,209 separate pictures 1 million
 MAX_DEPTH = 50  # containers within containers
 AGAIN = "download it again"
 
@@ -81,6 +81,12 @@ class _File(io.BufferedReader):
             raise EOFError
         return data
 
+    def readline(self):
+        line = super().readline()
+        if not line.endswith(b"\n"):
+            raise EOFError
+        return line
+
 
 def _read_npy(file):
     version = np.lib.format.read_magic(file)
@@ -112,6 +118,8 @@ def _check_plain(content, limit):
             total += len(inside)
         elif isinstance(value, (np.ndarray, np.generic)):
             total += value.nbytes
+            if value.dtype.kind == "b" and np.any(value.view(np.uint8) > 1):
+                raise _Refused("expected truth values 0 or 1: NumPy writes past masks of others")
         elif type(value) in (str, bytes):
             total += len(value)
         elif type(value) is int:
