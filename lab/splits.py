@@ -20,8 +20,9 @@ from lab import images
 from lab.command_line import notice
 
 HASH_SIDE = 16  # lowest frequencies a side: 255 bits, of which two pictures by chance share half
-NEAR = 20  # differing bits. In the 39,209 frames of GTSRB no two classes are linked at 20, one pair
-# at 26; copies of photographs made smaller, darker or as poor JPEG mostly stay below 20
+# Differing bits. Of 300 photographs nine in ten stayed below 20 when made smaller, brighter, blurred
+# or poor JPEG; among the 39,209 frames of GTSRB 20 links no two classes, 26 does once.
+NEAR = 20
 
 
 def stratified_subset(dataset, count, seed):
