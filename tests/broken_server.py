@@ -192,6 +192,11 @@ def compresses(handler, body):
     handler.reply(200, {"Content-Encoding": "gzip", "Content-Length": len(packed)}, packed)
 
 
+def labels_as_compressed(handler, body):
+    """The file as it is, but called compressed: what some servers do to every .tgz."""
+    handler.reply(200, {"Content-Encoding": "gzip", "Content-Length": len(body)}, body)
+
+
 def drips(handler, body):
     """All of it, in twenty pieces with 10 ms between them; understands ranges."""
     start, total = handler.wanted() or 0, len(body)

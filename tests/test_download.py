@@ -63,6 +63,11 @@ def leave_part(folder, content, url="", validator=broken.TAG, total=1_000_003):
     part(folder).with_name("file.bin.json").write_text(json.dumps(note))
 
 
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch):
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+
+
 @pytest.fixture
 def server():
     with BrokenServer({"/file.bin": BODY, "/good.bin": BODY}) as running:
@@ -154,6 +159,22 @@ def test_a_refused_connection_and_an_unknown_host_are_each_tried_in_vain_only_on
     assert len(client.silent) == 2
     assert not client.answered
     assert names(tmp_path) == []
+
+
+def test_a_tgz_is_not_unpacked_on_the_way(server, tmp_path):
+    body = pack({"daisy.jpg": BODY})
+    server.files["/file.bin"] = body
+    server.script("/file.bin", broken.labels_as_compressed)
+    assert obtain(asset_of(server, body=body), tmp_path) is True
+    assert (tmp_path / "file.bin").read_bytes() == body
+
+
+def test_a_proxy_from_the_environment_is_asked(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("http_proxy", server.url)
+    url = "http://no-such-host.invalid/file.bin"
+    server.files[url] = BODY
+    assert obtain(replace(asset_of(server), mirrors=(url,)), tmp_path) is True
+    assert server.asked[0][0] == url
 
 
 # ---- resuming -----------------------------------------------------------------------------------
@@ -307,6 +328,17 @@ def test_many_at_once_on_a_hopeless_server_all_give_up_and_clean_up(server, tmp_
         thread.join()
     assert len(server.asked) == 8
     assert names(tmp_path) == []
+
+
+def test_a_lock_whose_owner_removed_it_meanwhile_does_not_count(tmp_path, monkeypatch):
+    folder = tmp_path / "file.bin.part"
+
+    def wait_until_the_owner_is_done(file):
+        transfers.clear(folder)
+        return True
+
+    monkeypatch.setattr(transfers, "lock", wait_until_the_owner_is_done)
+    assert transfers.claim(folder) is None
 
 
 def test_a_browsers_own_part_file_in_the_way_is_named(server, tmp_path):
@@ -543,6 +575,13 @@ def test_when_nothing_delivers_the_program_says_what_to_do_by_hand(tmp_path):
     assert "python download.py gtsrb" in ran.stderr
     assert "--demo" in ran.stderr
     assert names(tmp_path / "here") == []
+
+
+def test_without_a_network_the_program_asks_whether_there_is_one(tmp_path):
+    ran = run("pictures", "--to", tmp_path, "--from", "http://no-such-host.invalid")
+    assert ran.returncode == 2
+    assert "Is this machine online?" in ran.stderr
+    assert "Traceback" not in ran.stderr
 
 
 def test_the_environment_names_a_mirror(tmp_path):
