@@ -6,9 +6,9 @@ after their arguments have been read.
 
 import argparse
 import math
-import os
 import sys
 from contextlib import contextmanager
+from pathlib import Path
 
 
 def whole_number(text):
@@ -38,7 +38,9 @@ def _number(text, kind, lowest, highest):
         value = math.nan
     if not lowest <= value <= highest:  # NaN fails every comparison
         what = "a whole number" if kind is int else "a number"
-        raise argparse.ArgumentTypeError(f"expected {what} from {lowest:g} to {highest:g}, found {text}")
+        raise argparse.ArgumentTypeError(
+            f"expected {what} from {lowest:g} to {highest:g}, found {text}"
+        )
     return value
 
 
@@ -150,7 +152,7 @@ def user_errors():
 
 
 def _complain(error):
-    notice(f"{os.path.basename(sys.argv[0])}: {' '.join(str(error).split())}")
+    notice(f"{Path(sys.argv[0]).name}: {' '.join(str(error).split())}")
     return 2
 
 

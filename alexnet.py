@@ -1,0 +1,202 @@
+"""AlexNet, all of it: the layers, the layout of the weights file, the preparation of pictures.
+
+The network of Krizhevsky, Sutskever and Hinton, "ImageNet Classification with Deep Convolutional
+Neural Networks" (2012), as the Berkeley Vision and Learning Center trained it in Caffe:
+https://github.com/BVLC/caffe/tree/master/models/bvlc_alexnet
+
+    weights = load_weights("bvlc-alexnet.npy")
+    probabilities = AlexNet(preprocess(images), weights=weights)               # [n, 1000]
+    features = AlexNet(preprocess(images), feature_extract=True, weights=weights)  # [n, 4096]
+"""
+
+import functools
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+INPUT_SIZE = 227
+
+# Layer -> shape of its kernel: [height, width, channels in, channels out] or [in, out]. Each has a
+# bias as long as the last axis. conv2, conv4 and conv5 see half of the channels before them (48 of
+# 96): in 2012 the network was cut in two groups to fit on two graphics cards.
+# fmt: off
+KERNELS = {
+    "conv1": (11, 11,   3,   96),
+    "conv2": ( 5,  5,  48,  256),
+    "conv3": ( 3,  3, 256,  384),
+    "conv4": ( 3,  3, 192,  384),
+    "conv5": ( 3,  3, 192,  256),
+    "fc6":   (6 * 6 * 256, 4096),
+    "fc7":   (4096,        4096),
+    "fc8":   (4096,        1000),
+}
+# fmt: on
+
+# The average ImageNet pixel, which Caffe subtracts: blue, green, red, 0-255.
+BGR_MEAN = (104.00698793, 116.66876762, 122.67891434)
+
+
+def AlexNet(images, feature_extract=False, weights=None, conv1_padding="VALID"):
+    """The probabilities of the 1000 ImageNet classes, or what the last hidden layer sees.
+
+    images: [n, 227, 227, 3], made by `preprocess`.
+    feature_extract: return the 4096 activations of fc7, after its ReLU, instead of probabilities.
+    weights: layer -> (kernel, bias), from `load_weights`; `tf.Variable`s make it trainable. None
+        reads `bvlc-alexnet.npy` in the current folder, once.
+    conv1_padding: "VALID" as the weights were trained; "SAME" as the 2016 course had it.
+
+    Returns float32 probabilities [n, 1000], or [n, 4096] in the weights' own dtype.
+    """
+    layers = activations(images, _default_weights() if weights is None else weights, conv1_padding)
+    if feature_extract:
+        return layers["fc7"]
+    return tf.nn.softmax(tf.cast(layers["fc8"], tf.float32))
+
+
+def activations(images, weights, conv1_padding="VALID"):
+    """Layer -> what it puts out for `images` [n, 227, 227, 3], in the dtype of the weights.
+
+    Shapes are those of VALID; SAME makes them 57, 28, 13 and 6 pixels wide.
+    """
+    if tuple(images.shape[1:]) != (INPUT_SIZE, INPUT_SIZE, 3):
+        raise ValueError(f"AlexNet: expected images [n, 227, 227, 3], found {images.shape}")
+    w, out = weights, {}
+    x = tf.cast(images, w["conv1"][0].dtype)
+    # fmt: off
+    x = out["conv1"] = relu(conv(x, w["conv1"], stride=4, padding=conv1_padding))  # [n, 55, 55, 96]
+    x = max_pool(lrn(x))                                                           # [n, 27, 27, 96]
+    x = out["conv2"] = relu(conv(x, w["conv2"]))                                   # [n, 27, 27, 256]
+    x = max_pool(lrn(x))                                                           # [n, 13, 13, 256]
+    x = out["conv3"] = relu(conv(x, w["conv3"]))                                   # [n, 13, 13, 384]
+    x = out["conv4"] = relu(conv(x, w["conv4"]))                                   # [n, 13, 13, 384]
+    x = out["conv5"] = relu(conv(x, w["conv5"]))                                   # [n, 13, 13, 256]
+    x = tf.reshape(max_pool(x), [-1, 6 * 6 * 256])                                 # [n, 9216]
+    x = out["fc6"] = relu(dense(x, w["fc6"]))                                      # [n, 4096]
+    x = out["fc7"] = relu(dense(x, w["fc7"]))                                      # [n, 4096]
+    out["fc8"] = dense(x, w["fc8"])                                                # [n, 1000]
+    # fmt: on
+    return out
+
+
+relu = tf.nn.relu
+
+
+def conv(x, layer, stride=1, padding="SAME"):
+    """A convolution with bias; where the kernel sees half of `x`, two halves that never meet."""
+    kernel, bias = layer
+    groups = x.shape[-1] // kernel.shape[2]
+    halves = zip(
+        tf.split(x, groups, axis=-1),
+        tf.split(kernel, groups, axis=-1),
+        tf.split(bias, groups),
+        strict=True,
+    )
+    # The bias goes in here, not after the concatenation: TensorFlow then does both in one pass.
+    return tf.concat(
+        [tf.nn.bias_add(tf.nn.conv2d(a, k, stride, padding), b) for a, k, b in halves], axis=-1
+    )
+
+
+def dense(x, layer):
+    """A fully connected layer: [n, in] -> [n, out]."""
+    kernel, bias = layer
+    return tf.nn.bias_add(tf.matmul(x, kernel), bias)
+
+
+def max_pool(x):
+    """The largest of 3x3 neighbours at every second pixel: the windows overlap."""
+    return tf.nn.max_pool2d(x, ksize=3, strides=2, padding="VALID")
+
+
+@tf.function(jit_compile=True, autograph=False)
+def lrn(x):
+    """Local response normalisation, section 3.3 of the paper: strong neighbours damp a channel.
+
+    The same as tf.nn.local_response_normalization(x, 2, 1, 1e-4 / 5, 0.75), written out because
+    the compiler makes one fast loop of it. Float32 inside, whatever comes in.
+    """
+    size = 5  # the channel itself and two on either side
+    alpha = 1e-4 / size  # Caffe divides by the size of the window, TensorFlow does not
+    channels = x.shape[-1]
+    wide = tf.cast(x, tf.float32)
+    squares = tf.pad(wide * wide, [[0, 0], [0, 0], [0, 0], [size // 2, size // 2]])
+    energy = 1 + alpha * sum(squares[..., i : i + channels] for i in range(size))
+    root = tf.sqrt(energy)
+    return tf.cast(wide / (root * tf.sqrt(root)), x.dtype)  # energy ** 0.75 by two square roots
+
+
+def preprocess(images, convention="caffe"):
+    """Pictures as the network wants them: [n, height, width, 3] RGB 0-255 -> [n, 227, 227, 3].
+
+    "caffe": what the weights were trained with. Blue, green, red, minus the average ImageNet pixel.
+    "course": what the lab of 2016 did. Red, green, blue, minus the picture's own mean, and the
+        resize of TensorFlow 1, which shifts the picture by half a pixel.
+    """
+    images = tf.cast(images, tf.float32)
+    if images.shape[-1] != 3:
+        raise ValueError(f"preprocess: expected RGB [n, height, width, 3], found {images.shape}")
+    size = (INPUT_SIZE, INPUT_SIZE)
+    if convention == "caffe":
+        images = tf.gather(images, [2, 1, 0], axis=-1) - BGR_MEAN
+        return tf.image.resize(images, size, antialias=not _enlarges(images.shape))
+    if convention == "course":
+        images -= tf.reduce_mean(images, axis=[1, 2, 3], keepdims=True)
+        return tf.compat.v1.image.resize_bilinear(images, size)
+    raise ValueError(f"preprocess: expected convention caffe or course, found {convention!r}")
+
+
+def _enlarges(shape):
+    """Whether a resize only enlarges: antialiasing changes nothing then, and costs time."""
+    return all(side is not None and side <= INPUT_SIZE for side in shape[1:3])
+
+
+def load_weights(path="bvlc-alexnet.npy", dtype=tf.float32):
+    """Layer -> (kernel, bias), tensors of `dtype`, every one checked against `KERNELS`.
+
+    path: `bvlc-alexnet.npy`, a pickled dict of layer -> [kernel, bias], or the original
+        `bvlc_alexnet.caffemodel`. Nothing in a file is run.
+    Raises FileNotFoundError or ValueError: path, expected, found, what to do.
+    """
+    from lab import caffemodel, pickles  # only here: the rest of this file stands alone
+
+    if not Path(path).is_file():
+        raise FileNotFoundError(
+            f"{path} is not there: get it with `python download.py weights`, or try --demo"
+        )
+    read = caffemodel.load if Path(path).suffix == ".caffemodel" else pickles.load
+    layers = read(path)
+    if not isinstance(layers, dict) or set(layers) != set(KERNELS):
+        found = sorted(map(str, layers)) if isinstance(layers, dict) else type(layers).__name__
+        raise ValueError(f"{path}: expected the layers {', '.join(KERNELS)}, found {found}")
+    return {name: _checked(path, name, layers[name], dtype) for name in KERNELS}
+
+
+def _checked(path, name, layer, dtype):
+    shape = KERNELS[name]
+    expected = f"{path}: {name}: expected a kernel {shape} and a bias {shape[-1:]} of finite floats"
+    arrays = layer if isinstance(layer, list | tuple) else ()
+    found = [
+        f"{a.dtype} {a.shape}" if isinstance(a, np.ndarray) else type(a).__name__ for a in arrays
+    ]
+    floats = all(isinstance(a, np.ndarray) and a.dtype.kind == "f" for a in arrays)
+    if not floats or [a.shape for a in arrays] != [shape, shape[-1:]]:
+        raise ValueError(f"{expected}, found {' and '.join(found) or type(layer).__name__}")
+    if not all(np.isfinite(a).all() for a in arrays):
+        raise ValueError(
+            f"{expected}, found NaN or infinity; get it again: python download.py weights"
+        )
+    return tuple(tf.cast(a.astype(np.float32, copy=False), dtype) for a in arrays)
+
+
+def _default_weights():
+    with tf.init_scope():  # outside any tf.function: a constant inside would be copied to its graph
+        in_graph = (
+            not tf.executing_eagerly()
+        )  # TensorFlow 1 keeps its tensors in a graph of its own
+        return _read_once(tf.compat.v1.get_default_graph() if in_graph else None)
+
+
+@functools.lru_cache(maxsize=1)
+def _read_once(graph):
+    return load_weights()
