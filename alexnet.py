@@ -64,17 +64,17 @@ def activations(images, weights, conv1_padding="VALID"):
     w, out = weights, {}
     x = tf.cast(images, w["conv1"][0].dtype)
     # fmt: off
-    x = out["conv1"] = relu(conv(x, w["conv1"], stride=4, padding=conv1_padding))  # [n, 55, 55, 96]
-    x = max_pool(lrn(x))                                                           # [n, 27, 27, 96]
-    x = out["conv2"] = relu(conv(x, w["conv2"]))                                   # [n, 27, 27, 256]
-    x = max_pool(lrn(x))                                                           # [n, 13, 13, 256]
-    x = out["conv3"] = relu(conv(x, w["conv3"]))                                   # [n, 13, 13, 384]
-    x = out["conv4"] = relu(conv(x, w["conv4"]))                                   # [n, 13, 13, 384]
-    x = out["conv5"] = relu(conv(x, w["conv5"]))                                   # [n, 13, 13, 256]
-    x = tf.reshape(max_pool(x), [-1, 6 * 6 * 256])                                 # [n, 9216]
-    x = out["fc6"] = relu(dense(x, w["fc6"]))                                      # [n, 4096]
-    x = out["fc7"] = relu(dense(x, w["fc7"]))                                      # [n, 4096]
-    out["fc8"] = dense(x, w["fc8"])                                                # [n, 1000]
+    x = out["conv1"] = relu(conv(x, w["conv1"], 4, conv1_padding))  # [n, 55, 55, 96]
+    x = max_pool(lrn(x))                                            # [n, 27, 27, 96]
+    x = out["conv2"] = relu(conv(x, w["conv2"]))                    # [n, 27, 27, 256]
+    x = max_pool(lrn(x))                                            # [n, 13, 13, 256]
+    x = out["conv3"] = relu(conv(x, w["conv3"]))                    # [n, 13, 13, 384]
+    x = out["conv4"] = relu(conv(x, w["conv4"]))                    # [n, 13, 13, 384]
+    x = out["conv5"] = relu(conv(x, w["conv5"]))                    # [n, 13, 13, 256]
+    x = tf.reshape(max_pool(x), [-1, 6 * 6 * 256])                  # [n, 9216]
+    x = out["fc6"] = relu(dense(x, w["fc6"]))                       # [n, 4096]
+    x = out["fc7"] = relu(dense(x, w["fc7"]))                       # [n, 4096]
+    out["fc8"] = dense(x, w["fc8"])                                 # [n, 1000]
     # fmt: on
     return out
 
