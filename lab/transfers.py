@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 import time
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -23,6 +23,7 @@ from urllib3.exceptions import HTTPError, NameResolutionError, ReadTimeoutError
 
 from lab.assets import readable
 from lab.command_line import notice
+from lab.locks import clear, locked
 
 BLOCK = 1 << 16  # bytes
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -303,7 +304,7 @@ def workspace(result):
     It stays when the block was stopped and bytes worth resuming are in it; else it goes.
     """
     folder = result.with_name(result.name + ".part")
-    with locked(folder):
+    with locked(folder, f"fetching {folder.stem}"):
         try:
             yield folder
         except BaseException as error:
@@ -324,62 +325,6 @@ def settle(made, result):
         with made.open("rb+") as file:
             os.fsync(file.fileno())
     made.replace(result)
-
-
-def clear(folder):
-    """Remove a workspace, its lock last: another program may move in from then on."""
-    for path in folder.iterdir():
-        if path.is_dir():
-            shutil.rmtree(path)
-        elif path.name != "lock":
-            path.unlink()
-    with suppress(OSError):  # Windows keeps a lock that is open
-        (folder / "lock").unlink()
-        folder.rmdir()
-
-
-@contextmanager
-def locked(folder):
-    """Hold `folder/lock`, waiting for it; the system releases it even when a program is killed."""
-    file = claim(folder)
-    if file is None:
-        notice(f"another program is fetching {folder.stem}; waiting for it")
-    while file is None:
-        time.sleep(0.1)
-        file = claim(folder)
-    with file:
-        yield
-
-
-def claim(folder):
-    """The lock of `folder`, open and held, or None while another program holds it."""
-    if folder.is_file():
-        raise FileExistsError(f"{folder}: a folder is needed here, found a file; remove it")
-    path = folder / "lock"
-    # The program before may remove the folder between any two of these steps.
-    with suppress(FileNotFoundError, FileExistsError), ExitStack() as stack:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = stack.enter_context(path.open("a"))
-        if lock(file) and os.path.samestat(os.fstat(file.fileno()), path.stat()):
-            stack.pop_all()
-            return file
-    return None
-
-
-def lock(file):
-    """Lock an open file; False if another program has it."""
-    try:
-        if os.name == "nt":
-            import msvcrt
-
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):
-        return False
-    return True
 
 
 def make_room(folder, size):

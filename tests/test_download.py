@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 import download
-from lab import assets, datasets, downloads, transfers
+from lab import assets, datasets, downloads, locks, transfers
 from tests import broken_server as broken
 from tests.broken_server import BrokenServer
 from tests.conftest import PROJECT
@@ -334,11 +334,11 @@ def test_a_lock_whose_owner_removed_it_meanwhile_does_not_count(tmp_path, monkey
     folder = tmp_path / "file.bin.part"
 
     def wait_until_the_owner_is_done(file):
-        transfers.clear(folder)
+        locks.clear(folder)
         return True
 
-    monkeypatch.setattr(transfers, "lock", wait_until_the_owner_is_done)
-    assert transfers.claim(folder) is None
+    monkeypatch.setattr(locks, "lock", wait_until_the_owner_is_done)
+    assert locks.claim(folder) is None
 
 
 def test_a_browsers_own_part_file_in_the_way_is_named(server, tmp_path):
