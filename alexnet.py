@@ -33,6 +33,9 @@ KERNELS = {
 }
 # fmt: on
 
+# What each convention of `preprocess` needs: 55 or 57 pixels wide after conv1.
+CONV1_PADDING = {"caffe": "VALID", "course": "SAME"}
+
 # The average ImageNet pixel, which Caffe subtracts: blue, green, red, 0-255.
 BGR_MEAN = (104.00698793, 116.66876762, 122.67891434)
 
@@ -142,7 +145,7 @@ def preprocess(images, convention="caffe"):
         return tf.image.resize(images, size, antialias=not _enlarges(images.shape))
     if convention == "course":
         images -= tf.reduce_mean(images, axis=[1, 2, 3], keepdims=True)
-        return tf.compat.v1.image.resize_bilinear(images, size)
+        return tf.raw_ops.ResizeBilinear(images=images, size=size)
     raise ValueError(f"preprocess: expected convention caffe or course, found {convention!r}")
 
 

@@ -119,7 +119,7 @@ OPTIONS = {
     "--out": {"metavar": "DIR", "help": "where results go"},
     "--demo": {
         "action": "store_true",
-        "help": "no files needed: random weights, pictures drawn by the program",
+        "help": "needs no file: random weights, signs drawn by code",
     },
 }
 
@@ -152,7 +152,12 @@ def user_errors():
 
 
 def _complain(error):
-    notice(f"{Path(sys.argv[0]).name}: {' '.join(str(error).split())}")
+    text = str(error)
+    if isinstance(error, FileNotFoundError) and error.filename:  # said by the system, not by us
+        text = (
+            f"{error.filename} is not there: get the files with `python download.py` or try --demo"
+        )
+    notice(f"{Path(sys.argv[0]).name}: {' '.join(text.split())}")
     return 2
 
 

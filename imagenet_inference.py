@@ -1,0 +1,69 @@
+"""Step 1: AlexNet names the pictures it was trained for.
+
+python imagenet_inference.py                    the lesson's poodle.png and weasel.png
+python imagenet_inference.py dog.jpg --top 3    your own pictures
+python imagenet_inference.py --figure out.png   pictures with bars
+python imagenet_inference.py --demo             no file needed
+"""
+
+import sys
+import time
+
+from caffe_classes import class_names
+from lab.command_line import notice, parser, user_errors
+from lab.printout import print_top
+
+PICTURES = ["poodle.png", "weasel.png"]
+
+
+def prepare(pictures, convention):
+    """Pictures of any size, uint8 RGB [h, w, 3] each -> one batch for the network."""
+    import tensorflow as tf
+
+    from alexnet import preprocess
+
+    return tf.concat([preprocess(picture[None], convention) for picture in pictures], axis=0)
+
+
+def classify(pictures, weights, convention="caffe"):
+    """The probabilities of the 1000 ImageNet classes for each picture: [n, 1000]."""
+    from alexnet import CONV1_PADDING, AlexNet
+
+    images = prepare(pictures, convention)
+    return AlexNet(images, weights=weights, conv1_padding=CONV1_PADDING[convention])
+
+
+def main(argv=None):
+    options = parser(__doc__, "--weights", "--preprocess", "--top", "--demo")
+    options.add_argument("pictures", nargs="*", default=PICTURES, help="picture files")
+    options.add_argument("--figure", metavar="PNG", help="draw the pictures with their top classes")
+    args = options.parse_args(argv)
+
+    from lab import demo, device, images  # TensorFlow takes seconds to load: --help need not wait
+
+    device.prepare()
+    from alexnet import load_weights
+
+    with user_errors():
+        if args.demo:
+            pictures, weights = list(demo.photographs().values()), demo.weights()
+        else:
+            pictures = [images.read(path) for path in args.pictures]
+            weights = load_weights(args.weights)
+    notice(f"Computing on the {device.name()}")
+
+    begin = time.perf_counter()
+    probabilities = classify(pictures, weights, args.preprocess).numpy()
+    seconds = time.perf_counter() - begin
+
+    print_top(probabilities, class_names, args.top)
+    print(f"Time: {seconds:.3f} seconds")
+    if args.figure:
+        from lab import plots
+
+        with user_errors():
+            plots.top_bars(pictures, probabilities, class_names, args.figure, args.top)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

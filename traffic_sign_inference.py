@@ -1,0 +1,49 @@
+"""Step 2: AlexNet looks at traffic signs and knows only its 1000 old names.
+
+    python traffic_sign_inference.py              the lesson's construction.jpg and stop.jpg
+    python traffic_sign_inference.py sign.png     your own pictures
+    python traffic_sign_inference.py --demo       no file needed
+
+The signs are 32x32 pixels, the network wants 227x227: `preprocess` enlarges them. None of the
+1000 classes is a traffic sign, so watch what the network takes them for, and how sure it is.
+"""
+
+import sys
+import time
+
+from caffe_classes import class_names
+from imagenet_inference import classify
+from lab.command_line import notice, parser, user_errors
+from lab.printout import print_top
+
+PICTURES = ["construction.jpg", "stop.jpg"]
+
+
+def main(argv=None):
+    options = parser(__doc__, "--weights", "--preprocess", "--top", "--demo")
+    options.add_argument("pictures", nargs="*", default=PICTURES, help="picture files")
+    args = options.parse_args(argv)
+
+    from lab import demo, device, images  # TensorFlow takes seconds to load: --help need not wait
+
+    device.prepare()
+    from alexnet import load_weights
+
+    with user_errors():
+        if args.demo:
+            signs, weights = list(demo.signs().values()), demo.weights()
+        else:
+            signs = [images.read(path) for path in args.pictures]
+            weights = load_weights(args.weights)
+    notice(f"Computing on the {device.name()}")
+
+    begin = time.perf_counter()
+    probabilities = classify(signs, weights, args.preprocess)
+    seconds = time.perf_counter() - begin
+
+    print_top(probabilities, class_names, args.top)
+    print(f"Time: {seconds:.3f} seconds")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
