@@ -44,7 +44,7 @@ def _decode(file, name):
             f"{name}: expected a picture ({', '.join(FORMATS)}), found something else"
         ) from None
     except Exception as error:  # Pillow's decoders raise whatever the damaged bytes trip
-        problem = " ".join(str(error).split())[:200]
+        problem = ascii(str(error)[:200])  # one line, no control characters
         raise ValueError(f"{name}: expected a whole picture, found damage: {problem}") from error
 
 

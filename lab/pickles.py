@@ -17,7 +17,7 @@ import re
 
 import numpy as np
 
-MAX_STEPS = 2_000_000  # opcodes; train.p takes 111, a list of 39,209 separate pictures 1 million
+MAX_STEPS = 2_000_000  # opcodes; train.p takes 148, a list of 39,209 separate pictures 1.2 million
 MAX_DEPTH = 50  # containers within containers
 AGAIN = "download it again"
 
@@ -96,7 +96,7 @@ def _read_npy(file):
     if dtype.kind == "O" and shape == ():
         return _Unpickler(file).load()
     if dtype.kind not in "biufcSU" or any(side < 0 for side in shape):
-        raise _Refused(f"expected an array of numbers or text, found {_shown(dtype)} {shape}")
+        raise _Refused(f"expected an array of numbers or text, found {_shown(f'{dtype} {shape}')}")
     if math.prod(shape) * dtype.itemsize > file.size - file.tell():
         raise EOFError
     file.seek(0)
@@ -126,15 +126,15 @@ def _check_plain(content, limit):
             if not -(2**63) <= value < 2**63:
                 raise _Refused("expected whole numbers of at most 64 bits")
         elif value is not None and type(value) not in (bool, float):
-            raise _Refused(f"expected plain data, found {_shown(value)}")
+            raise _Refused(f"expected plain data, found a {type(value).__name__}")
         if total > limit or depth > MAX_DEPTH:
             raise _Refused("unfolds to far more than the file's own bytes, or is nested too deep")
         waiting.extend((item, depth + 1) for item in inside)
 
 
-def _shown(value):
-    """A foreign value for a message: one short line, no control characters."""
-    return ascii(str(value)[:80])[1:-1]
+def _shown(text):
+    """Foreign text for a message: one short line, no control characters."""
+    return ascii(text[:80])[1:-1]
 
 
 # ---- what the names in a pickle stand for -------------------------------------------------------
@@ -167,7 +167,7 @@ def _fill(array, shape, kind, fortran, data):
     if types != [_ElementType, tuple, bytes] or kind.dtype.kind == "O" or len(shape) > 32:
         raise _Refused("expected an array of numbers or text, found another")
     if not all(type(side) is int and 0 <= side < 2**48 for side in shape):
-        raise _Refused(f"expected an array's shape, found {_shown(shape)}")
+        raise _Refused("expected the sides of an array, found other values")
     if math.prod(shape) * kind.dtype.itemsize != len(data):
         declared = f"{kind.dtype} {list(shape)}"
         raise _Refused(f"declares an array {declared} over {len(data):,} bytes; {AGAIN}")
@@ -190,7 +190,7 @@ def _scalar(kind, data):
 def _encode(text, encoding):
     """Stands for `_codecs.encode`, in which Python 3 writes bytes for Python 2."""
     if type(text) is not str or encoding not in ("latin1", "latin-1"):
-        raise _Refused(f"expected bytes as latin1, found {_shown(encoding)}")
+        raise _Refused("expected bytes written as latin1 text, found others")
     return text.encode("latin1")
 
 

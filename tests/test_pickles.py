@@ -275,6 +275,13 @@ BOMBS = {
     "laughing tuples": doubled(b"0h%ch%c\x86", b")") + b".",
     "laughing dicts": doubled(b"0}(K\x01h%cK\x02h%cu", b"}") + b".",
     "a laughing key": b"}" + doubled(b"0h%ch%c\x86", b")") + b"Ns.",
+    "a laughing shape": ARRAY + b"(I1\n" + doubled(b"0h%ch%c\x86", b")") + dtype(b"u1")
+    + b"I00\nC\x01xtb.",
+    "a laughing encoding": b"c_codecs\nencode\n(Va\n" + doubled(b"0h%ch%c\x86", b")") + b"tR.",
+    "a laughing order": dtype(b"u1") + b"(I3\n" + doubled(b"0h%ch%c\x86", b")") + b"NNNI-1\nI-1\n"
+    + b"I0\ntb.",
+    "laughing axes": BUFFER + b"(C\x01x" + dtype(b"u1") + b"(I1\ntVK\n"
+    + doubled(b"0h%ch%c\x86", b")") + b"tR.",
     "a list in itself": b"]q\x00h\x00a.",
     "nested lists": b"]" * 100_000 + b"a" * 99_999 + b".",
     "nested tuples": b")" + b"\x85" * 100_000 + b".",
