@@ -371,7 +371,7 @@ def decision(image, heat, name, probability, path):
     image = _picture(image)
     height, width = image.shape[:2]
     heat = heat / max(heat.max(), 1e-12)
-    title = f"Taken for {name} ({probability:.2f}): what spoke for it"
+    title = f"Taken for {name} ({probability:.2f}): the bright parts spoke for it"
     with _figure(path, 8.5, 4.3, title) as figure:
         left, right = figure.subplots(1, 2)
         _show(left, image)
@@ -396,8 +396,7 @@ def feature_map(points, images, labels, names, path, thumbnails=120):
     near = NearestNeighbors(n_neighbors=1).fit(points).kneighbors(return_distance=False)
     alike = np.mean(labels[near[:, 0]] == labels)
     title = (
-        f"{len(points):,} pictures of {len(np.unique(labels))} classes, alike to the network where "
-        f"near: the nearest is of the same class for {alike:.0%}"
+        f"{len(points):,} pictures as the network sees them: {alike:.0%} lie next to their own kind"
     )
     with _figure(path, 14, 10, title) as figure:
         axes = figure.subplots()
