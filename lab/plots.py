@@ -19,6 +19,7 @@ from PIL import Image
 from sklearn.neighbors import NearestNeighbors
 
 from lab import images as picture_files
+from lab import metrics
 
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#666666"
 RIGHT = LinearSegmentedColormap.from_list("right", ["#E3EEF6", BLUE, "#00273D"])
@@ -231,40 +232,19 @@ def class_balance(labels_by_split, names, path):
     return figure
 
 
-def expected_calibration_error(labels, probabilities, bins=10):
-    """How far confidence is from accuracy, 0 to 1, averaged over pictures; 0 is honest.
-
-    Guo et al., "On Calibration of Modern Neural Networks" (2017), equation 3: pictures are binned
-    by the probability of the class named; |accuracy - confidence| of a bin is weighed by its size.
-    """
-    confidence, accuracy, count = _calibration(labels, probabilities, bins)
-    return float(np.abs(accuracy - confidence) @ count / count.sum())
-
-
-def _calibration(labels, probabilities, bins):
-    """Of each bin the mean confidence, the accuracy and the count: [bins] each; 0 where empty."""
-    confidence = probabilities.max(1)
-    place = np.minimum((confidence * bins).astype(int), bins - 1)
-    count = np.bincount(place, minlength=bins)
-    right = probabilities.argmax(1) == labels
-    sums = (np.bincount(place, what, minlength=bins) for what in (confidence, right))
-    mean_confidence, accuracy = (of_bin / np.maximum(count, 1) for of_bin in sums)
-    return mean_confidence, accuracy, count
-
-
-def reliability(labels, probabilities, path, bins=10):
+def reliability(labels, probabilities, path):
     """Is it right as often as it says? Accuracy by confidence, and how often each confidence is."""
-    confidence, accuracy, count = _calibration(labels, probabilities, bins)
+    confidence, accuracy, count = metrics.calibration(labels, probabilities)
     says, right = (of_bin @ count / count.sum() for of_bin in (confidence, accuracy))
-    ece = expected_calibration_error(labels, probabilities, bins)
+    ece = metrics.expected_calibration_error(labels, probabilities)
     verdict = "overconfident" if says > right else "underconfident"
     verdict = "well calibrated" if ece < 0.02 else verdict
     title = f"Says {says:.0%} sure, is right {right:.0%} of the time: {verdict} (ECE {ece:.3f})"
     with _figure(path, 7.5, 7, title) as figure:
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
         _reliability_bars(above, confidence, accuracy, count)
-        width = 1 / bins
-        below.bar((np.arange(bins) + 0.5) * width, count, 0.92 * width, color=GREY)
+        width = 1 / len(count)
+        below.bar((np.arange(len(count)) + 0.5) * width, count, 0.92 * width, color=GREY)
         below.set(xlabel="confidence: probability of the class it names", ylabel="pictures")
     return figure
 
