@@ -207,7 +207,8 @@ def class_balance(labels_by_split, names, path):
     turn = np.argsort(total, kind="stable")
     fewest, most = turn[0], turn[-1]
     title = (
-        f"From {total[fewest]:,} pictures of {names[fewest]} to {total[most]:,} of {names[most]}"
+        f"{total[fewest]:,} to {total[most]:,} pictures a class: fewest {names[fewest]}, "
+        f"most {names[most]}"
     )
     with _figure(path, 9, 1.8 + 0.19 * len(names), title) as figure:
         axes, left = figure.subplots(), np.zeros(len(names), int)
