@@ -1,0 +1,768 @@
+"""AlexNet against networks that share no line with it, and the code of 2016 against AlexNet.
+
+The oracles: the formulas of the paper and of Caffe in NumPy, the same network in ONNX Runtime,
+Pillow's resize. The fake weights have the true shapes, biases that matter, and are drawn so that
+no class takes all the probability.
+"""
+
+import io
+import json
+import os
+import pickle
+import re
+import subprocess
+import sys
+
+import numpy as np
+import onnx.parser
+import onnxruntime
+import pytest
+import tensorflow as tf
+from conftest import PROJECT
+from numpy.lib.stride_tricks import sliding_window_view
+from PIL import Image
+
+import alexnet
+from alexnet import KERNELS, AlexNet, activations, load_weights, preprocess
+from lab import caffemodel, pickles
+
+BGR_MEAN = np.array([104.00698793, 116.66876762, 122.67891434])
+
+
+# ---- what everything below needs ----------------------------------------------------------------
+
+
+@pytest.fixture(scope="module", autouse=True)
+def full_float32():
+    """TensorFlow on a GPU may round float32 products to 10 bits: too coarse for these tests."""
+    before = tf.config.experimental.tensor_float_32_execution_enabled()
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    yield
+    tf.config.experimental.enable_tensor_float_32_execution(before)
+
+
+@pytest.fixture(scope="module")
+def arrays():
+    """Layer -> (kernel, bias), float32 arrays of the true shapes."""
+    rng = np.random.default_rng(2012)
+    layers = {}
+    for name, shape in KERNELS.items():
+        kernel = rng.standard_normal(shape, np.float32)
+        kernel *= np.sqrt(2 / np.prod(shape[:-1]))
+        layers[name] = kernel, 20 * rng.standard_normal(shape[-1], np.float32)
+    fc7, fc8 = layers["fc7"], layers["fc8"]
+    return layers | {"fc7": (fc7[0] / 50, fc7[1] / 50), "fc8": (fc8[0], fc8[1] / 50)}
+
+
+@pytest.fixture(scope="module")
+def weights(arrays):
+    return {
+        name: (tf.constant(kernel), tf.constant(bias)) for name, (kernel, bias) in arrays.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def images():
+    """Two random pictures as `preprocess` would leave them, [2, 227, 227, 3]."""
+    return np.random.default_rng(0).normal(0, 60, (2, 227, 227, 3)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def weights_file(arrays, tmp_path_factory):
+    """The fake weights as a `bvlc-alexnet.npy`: 244 MB, deleted afterwards."""
+    path = tmp_path_factory.mktemp("weights") / "bvlc-alexnet.npy"
+    np.save(path, {name: list(layer) for name, layer in arrays.items()}, allow_pickle=True)
+    yield path
+    path.unlink()
+
+
+@pytest.fixture
+def run_beside_weights(weights_file, tmp_path):
+    """A function that runs a program in a folder with `bvlc-alexnet.npy`; returns the folder."""
+
+    def run(program):
+        (tmp_path / "bvlc-alexnet.npy").hardlink_to(weights_file)
+        (tmp_path / "program.py").write_text(program)
+        environment = os.environ | {"PYTHONPATH": str(PROJECT), "NVIDIA_TF32_OVERRIDE": "0"}
+        done = subprocess.run(
+            [sys.executable, "program.py"],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+        return tmp_path
+
+    return run
+
+
+def error(found, expected):
+    """The largest difference of any picture, relative to its largest value."""
+    found, expected = (np.asarray(x, np.float64).reshape(len(x), -1) for x in (found, expected))
+    assert found.shape == expected.shape
+    return np.max(np.abs(found - expected).max(axis=1) / np.abs(expected).max(axis=1))
+
+
+# ---- the oracles --------------------------------------------------------------------------------
+
+
+def numpy_conv(x, kernel, bias, stride, pad):
+    """A convolution as the sum it is; each group of outputs sees its own group of inputs."""
+    x = np.pad(x, [(0, 0), (pad, pad), (pad, pad), (0, 0)])
+    windows = sliding_window_view(x, kernel.shape[:2], axis=(1, 2))[:, ::stride, ::stride]
+    groups = x.shape[-1] // kernel.shape[2]
+    parts = zip(np.split(windows, groups, axis=3), np.split(kernel, groups, axis=3), strict=True)
+    return np.concatenate([np.tensordot(w, k, ([4, 5, 3], [0, 1, 2])) for w, k in parts], -1) + bias
+
+
+def numpy_lrn(x):
+    """Caffe's formula: x / (1 + 1e-4 / 5 * the sum of squares over 5 channels) ** 0.75."""
+    padded = np.pad(np.square(x, dtype=np.float64), [(0, 0), (0, 0), (0, 0), (2, 2)])
+    return x / (1 + 1e-4 / 5 * sliding_window_view(padded, 5, axis=3).sum(axis=-1)) ** 0.75
+
+
+def numpy_max_pool(x):
+    return sliding_window_view(x, (3, 3), axis=(1, 2))[:, ::2, ::2].max(axis=(-2, -1))
+
+
+def numpy_alexnet(images, arrays, padding):
+    """Layer -> what it puts out, float64, and "probabilities"."""
+    strides_and_pads = {
+        "conv1": (4, {"VALID": 0, "SAME": 4}[padding]),  # 57 places: 56 * 4 + 11 = 227 + 2 * 4
+        "conv2": (1, 2),
+        "conv3": (1, 1),
+        "conv4": (1, 1),
+        "conv5": (1, 1),
+    }
+    layers, x = {}, images.astype(np.float64)
+    for name, (kernel, bias) in arrays.items():
+        if name in strides_and_pads:
+            x = numpy_conv(x, kernel, bias, *strides_and_pads[name])
+        else:
+            x = x.reshape(len(x), -1) @ kernel + bias
+        layers[name] = x = x if name == "fc8" else np.maximum(x, 0)
+        if name in ("conv1", "conv2"):
+            x = numpy_lrn(x)
+        if name in ("conv1", "conv2", "conv5"):
+            x = numpy_max_pool(x)
+    powers = np.exp(x - x.max(axis=1, keepdims=True))
+    return layers | {"probabilities": powers / powers.sum(axis=1, keepdims=True)}
+
+
+ONNX_ALEXNET = """
+<ir_version: 8, opset_import: ["" : 13]>
+alexnet (float[n, 3, 227, 227] images, {weights}) => (float[n, 4096] fc7, float[n, 1000] p) {{
+    a1 = Conv <strides = [4, 4], auto_pad = "{padding}"> (images, conv1, conv1_bias)
+    b1 = Relu (a1)
+    c1 = LRN <size = 5, alpha = 0.0001, beta = 0.75, bias = 1.0> (b1)
+    d1 = MaxPool <kernel_shape = [3, 3], strides = [2, 2]> (c1)
+    a2 = Conv <pads = [2, 2, 2, 2], group = 2> (d1, conv2, conv2_bias)
+    b2 = Relu (a2)
+    c2 = LRN <size = 5, alpha = 0.0001, beta = 0.75, bias = 1.0> (b2)
+    d2 = MaxPool <kernel_shape = [3, 3], strides = [2, 2]> (c2)
+    a3 = Conv <pads = [1, 1, 1, 1]> (d2, conv3, conv3_bias)
+    b3 = Relu (a3)
+    a4 = Conv <pads = [1, 1, 1, 1], group = 2> (b3, conv4, conv4_bias)
+    b4 = Relu (a4)
+    a5 = Conv <pads = [1, 1, 1, 1], group = 2> (b4, conv5, conv5_bias)
+    b5 = Relu (a5)
+    c5 = MaxPool <kernel_shape = [3, 3], strides = [2, 2]> (b5)
+    d5 = Transpose <perm = [0, 2, 3, 1]> (c5)
+    e5 = Flatten (d5)
+    a6 = Gemm (e5, fc6, fc6_bias)
+    b6 = Relu (a6)
+    a7 = Gemm (b6, fc7w, fc7_bias)
+    fc7 = Relu (a7)
+    a8 = Gemm (fc7, fc8, fc8_bias)
+    p = Softmax <axis = 1> (a8)
+}}
+"""
+
+
+def onnx_alexnet(images, arrays, padding):
+    """fc7 and probabilities from ONNX Runtime, which has groups and normalisation of its own."""
+    inputs = {}
+    for name, (kernel, bias) in arrays.items():
+        is_conv = kernel.ndim == 4
+        inputs["fc7w" if name == "fc7" else name] = (
+            kernel.transpose(3, 2, 0, 1) if is_conv else kernel
+        )
+        inputs[f"{name}_bias"] = bias
+    declared = ", ".join(f"float{list(array.shape)} {name}" for name, array in inputs.items())
+    padding = {"VALID": "VALID", "SAME": "SAME_UPPER"}[padding]
+    model = onnx.parser.parse_model(ONNX_ALEXNET.format(weights=declared, padding=padding))
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    fc7, probabilities = session.run(None, inputs | {"images": images.transpose(0, 3, 1, 2)})
+    return {"fc7": fc7, "probabilities": probabilities}
+
+
+# ---- the network --------------------------------------------------------------------------------
+
+
+def test_the_kernels_are_those_of_the_paper():
+    assert KERNELS == {
+        "conv1": (11, 11, 3, 96),
+        "conv2": (5, 5, 48, 256),
+        "conv3": (3, 3, 256, 384),
+        "conv4": (3, 3, 192, 384),
+        "conv5": (3, 3, 192, 256),
+        "fc6": (9216, 4096),
+        "fc7": (4096, 4096),
+        "fc8": (4096, 1000),
+    }
+    assert sum(np.prod(shape) + shape[-1] for shape in KERNELS.values()) == 60_965_224
+
+
+@pytest.mark.parametrize("padding", ["VALID", "SAME"])
+class TestTheNetwork:
+    def test_every_layer_equals_the_formulas(self, images, arrays, weights, padding):
+        expected = numpy_alexnet(images, arrays, padding)
+        found = activations(images, weights, padding)
+        assert list(found) == list(KERNELS)
+        for name in KERNELS:
+            assert error(found[name], expected[name]) < 1e-5, name
+        probabilities = AlexNet(images, weights=weights, conv1_padding=padding)
+        np.testing.assert_allclose(probabilities, expected["probabilities"], rtol=1e-4)
+
+    def test_features_and_probabilities_equal_onnx_runtime(self, images, arrays, weights, padding):
+        expected = onnx_alexnet(images, arrays, padding)
+        features = AlexNet(images, True, weights, padding)
+        assert error(features, expected["fc7"]) < 1e-5
+        probabilities = AlexNet(images, False, weights, padding)
+        np.testing.assert_allclose(probabilities, expected["probabilities"], rtol=1e-4)
+
+    def test_bfloat16_is_within_a_percent_of_float32(self, images, weights, padding):
+        half = {
+            name: tuple(tf.cast(array, tf.bfloat16) for array in layer)
+            for name, layer in weights.items()
+        }
+        features = AlexNet(images, True, half, padding)
+        assert features.dtype == tf.bfloat16
+        expected = np.asarray(AlexNet(images, True, weights, padding))
+        difference = np.linalg.norm(tf.cast(features, tf.float32) - expected, axis=1)
+        assert np.all(difference / np.linalg.norm(expected, axis=1) < 0.01)
+        assert AlexNet(images, False, half, padding).dtype == tf.float32
+
+    def test_the_layers_have_the_published_shapes(self, images, weights, padding):
+        first, second = {"VALID": (55, 27), "SAME": (57, 28)}[padding]
+        shapes = {name: x.shape for name, x in activations(images, weights, padding).items()}
+        assert shapes == {
+            "conv1": (2, first, first, 96),
+            "conv2": (2, second, second, 256),
+            "conv3": (2, 13, 13, 384),
+            "conv4": (2, 13, 13, 384),
+            "conv5": (2, 13, 13, 256),
+            "fc6": (2, 4096),
+            "fc7": (2, 4096),
+            "fc8": (2, 1000),
+        }
+
+
+def test_the_fake_weights_can_tell_right_from_wrong(images, weights):
+    """Of the test itself: a flat or one-sided answer would agree with many wrong networks."""
+    layers = activations(images, weights)
+    probabilities = np.asarray(AlexNet(images, weights=weights))
+    assert probabilities.max() < 0.5
+    assert np.all(probabilities.max(axis=1) > 10 / 1000)
+    assert np.abs(probabilities[0] - probabilities[1]).max() > 1e-3
+    assert 0.1 < np.mean(layers["fc7"] > 0) < 0.9
+    damped = numpy_lrn(layers["conv1"].numpy()).sum() / np.sum(layers["conv1"])
+    assert damped < 0.9
+
+
+@pytest.mark.parametrize("shape", [(1, 224, 224, 3), (1, 227, 227, 1), (227, 227, 3)])
+def test_pictures_of_another_shape_are_refused(weights, shape):
+    with pytest.raises(ValueError, match=r"expected images \[n, 227, 227, 3\], found .*"):
+        AlexNet(np.zeros(shape, np.float32), weights=weights)
+
+
+def test_a_graph_holds_no_copy_of_the_weights(images, weights):
+    features = tf.function(lambda x: AlexNet(x, feature_extract=True, weights=weights))
+    graph = features.get_concrete_function(tf.TensorSpec([None, 227, 227, 3])).graph
+    assert graph.as_graph_def().ByteSize() < 100_000
+    assert error(features(images), AlexNet(images, True, weights)) < 1e-5
+
+
+def test_gradients_reach_every_layer_that_is_not_cut_off(images, weights):
+    variables = {name: tuple(map(tf.Variable, layer)) for name, layer in weights.items()}
+    flat = [variable for layer in variables.values() for variable in layer]
+    with tf.GradientTape(persistent=True) as tape:
+        features = AlexNet(images[:1], feature_extract=True, weights=variables)
+        scores = tf.matmul(tf.stop_gradient(features), variables["fc8"][0])
+        probabilities = AlexNet(images[:1], weights=variables)
+        loss = -tf.math.log(probabilities[0, 7])
+    for variable, gradient in zip(flat, tape.gradient(loss, flat), strict=True):
+        assert gradient.shape == variable.shape
+        assert np.all(np.isfinite(gradient))
+        assert np.any(gradient)
+    assert tape.gradient(scores, flat[:-2]) == [None] * 14
+    assert tape.gradient(scores, variables["fc8"][0]) is not None
+
+
+# ---- single operations --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scale", [0, 1, 100, 10_000])
+def test_normalisation_is_caffes_and_tensorflows_own_with_alpha_divided(scale):
+    x = (scale * np.random.default_rng(1).standard_normal((2, 5, 6, 32))).astype(np.float32)
+    found = alexnet.lrn(x)
+    np.testing.assert_allclose(found, numpy_lrn(x), rtol=1e-5)
+    own = tf.nn.local_response_normalization(x, depth_radius=2, bias=1, alpha=1e-4 / 5, beta=0.75)
+    np.testing.assert_allclose(found, own, rtol=1e-4)
+
+
+def test_the_gradient_of_normalisation_is_tensorflows_own():
+    x = tf.constant(np.random.default_rng(1).normal(0, 200, (2, 5, 6, 32)).astype(np.float32))
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(x)
+        ours = alexnet.lrn(x) ** 2
+        own = tf.nn.local_response_normalization(x, 2, 1, 1e-4 / 5, 0.75) ** 2
+    assert error(tape.gradient(ours, x), tape.gradient(own, x)) < 1e-4
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.parametrize(("stride", "padding"), [(1, "SAME"), (4, "VALID"), (4, "SAME")])
+def test_a_convolution_with_groups_is_tensorflows_own(groups, stride, padding):
+    rng = np.random.default_rng(2)
+    x = rng.standard_normal((2, 23, 23, 12), np.float32)
+    kernel = rng.standard_normal((5, 5, 12 // groups, 8), np.float32)
+    bias = rng.standard_normal(8, np.float32)
+    own = tf.nn.conv2d(x, kernel, stride, padding) + bias
+    found = alexnet.conv(tf.constant(x), (kernel, bias), stride=stride, padding=padding)
+    assert error(found, own) < 1e-5
+
+
+def test_pooling_windows_overlap():
+    x = np.random.default_rng(3).standard_normal((2, 13, 13, 4), np.float32)
+    np.testing.assert_array_equal(alexnet.max_pool(x), numpy_max_pool(x))
+
+
+# ---- preparing pictures -------------------------------------------------------------------------
+
+
+def pictures(height, width, seed=0):
+    """[2, height, width, 3], RGB, each colour with a range of its own."""
+    rng = np.random.default_rng(seed)
+    return rng.integers([100, 40, 0], [256, 200, 90], (2, height, width, 3)).astype(np.uint8)
+
+
+def pillow_resize(images):
+    """Bilinear with half-pixel centres; what shrinks is averaged, so that nothing is skipped."""
+    planes = np.moveaxis(images.astype(np.float32), -1, 1)
+    resized = [
+        [Image.fromarray(plane).resize((227, 227), Image.Resampling.BILINEAR) for plane in image]
+        for image in planes
+    ]
+    return np.moveaxis(
+        np.array([[np.asarray(plane) for plane in image] for image in resized]), 1, -1
+    )
+
+
+def legacy_resize(images):
+    """TensorFlow 1: pixel i of 227 looks at i * side / 227, and mixes the two pixels around it."""
+    for axis in (1, 2):
+        side = images.shape[axis]
+        place = np.arange(227) * (side / 227)
+        low = np.floor(place).astype(int)
+        high = np.minimum(low + 1, side - 1)
+        part = np.expand_dims(place - low, tuple(range(1, 4 - axis)))
+        images = images.take(low, axis) * (1 - part) + images.take(high, axis) * part
+    return images
+
+
+SIZES = [(32, 32), (40, 30), (227, 227), (300, 500), (600, 100), (1, 1)]
+
+
+@pytest.mark.parametrize(("height", "width"), SIZES)
+def test_caffe_is_bgr_minus_the_mean_pixel_and_half_pixel_resized(height, width):
+    images = pictures(height, width)
+    found = preprocess(images)
+    assert found.shape == (2, 227, 227, 3)
+    assert found.dtype == tf.float32
+    expected = pillow_resize(images)[..., ::-1] - BGR_MEAN
+    np.testing.assert_allclose(found, expected, atol=0.01)
+
+
+@pytest.mark.parametrize(("height", "width"), SIZES)
+def test_course_is_rgb_minus_the_pictures_own_mean_and_resized_as_in_tensorflow_1(height, width):
+    images = pictures(height, width)
+    found = preprocess(images, "course")
+    assert found.shape == (2, 227, 227, 3)
+    assert found.dtype == tf.float32
+    expected = legacy_resize(images - images.mean(axis=(1, 2, 3), keepdims=True))
+    np.testing.assert_allclose(found, expected, atol=0.05)
+
+
+def test_a_picture_of_the_right_size_keeps_its_pixels():
+    images = pictures(227, 227)
+    np.testing.assert_allclose(preprocess(images), images[..., ::-1] - BGR_MEAN, atol=1e-4)
+    own_means = images.mean(axis=(1, 2, 3), keepdims=True)
+    np.testing.assert_allclose(preprocess(images, "course"), images - own_means, atol=1e-4)
+
+
+def test_red_and_blue_change_places_and_stay_themselves():
+    images = np.full((1, 8, 8, 3), (200, 100, 50), np.uint8)
+    expected = np.array([50, 100, 200]) - BGR_MEAN
+    np.testing.assert_allclose(preprocess(images)[0, 100, 100], expected, atol=1e-3)
+    assert images[0, 0, 0].tolist() == [200, 100, 50]
+
+
+def test_each_picture_of_the_course_has_its_own_mean():
+    images = np.stack([np.full((8, 8, 3), 10, np.uint8), np.full((8, 8, 3), 250, np.uint8)])
+    np.testing.assert_allclose(preprocess(images, "course"), 0, atol=1e-4)
+
+
+@pytest.mark.parametrize("convention", ["caffe", "course"])
+def test_bytes_and_floats_are_prepared_alike(convention):
+    images = pictures(32, 48)
+    expected = preprocess(images, convention)
+    for dtype in (np.float32, np.float64, np.int32):
+        np.testing.assert_array_equal(preprocess(images.astype(dtype), convention), expected)
+
+
+@pytest.mark.parametrize("convention", ["caffe", "course"])
+@pytest.mark.parametrize(("height", "width"), [(32, 32), (300, 260)])
+def test_a_graph_that_does_not_know_the_size_prepares_the_same(convention, height, width):
+    images = pictures(height, width)
+    prepare = tf.function(
+        lambda x: preprocess(x, convention),
+        input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8)],
+    )
+    np.testing.assert_allclose(prepare(images), preprocess(images, convention), atol=1e-3)
+
+
+def test_other_conventions_are_refused():
+    with pytest.raises(ValueError, match="expected convention caffe or course, found 'torch'"):
+        preprocess(pictures(8, 8), "torch")
+
+
+@pytest.mark.parametrize("convention", ["caffe", "course"])
+@pytest.mark.parametrize("channels", [1, 4])
+def test_pictures_that_are_not_rgb_are_refused(convention, channels):
+    with pytest.raises(ValueError, match=r"expected RGB .* found"):
+        preprocess(np.zeros((1, 8, 8, channels), np.uint8), convention)
+
+
+# ---- the default weights, and TensorFlow 1 ------------------------------------------------------
+
+FIRST_USE = """
+import json, os, pathlib, sys
+import numpy as np
+import tensorflow as tf
+
+opened = []
+sys.addaudithook(lambda event, args: event == "open" and opened.append(str(args[0])))
+import alexnet
+at_import = [name for name in opened if not name.endswith((".py", ".pyc"))]
+rooms = [name for name in sys.modules if name.split(".")[0] == "lab"]
+
+# Refused as soon as anything has used a device.
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+assert len(tf.config.list_logical_devices("CPU")) == 2
+
+images = np.load("images.npy")
+in_function = tf.function(lambda x: alexnet.AlexNet(x, feature_extract=True))
+spec = tf.TensorSpec(images.shape, tf.float32)
+graph_bytes = in_function.get_concrete_function(spec).graph.as_graph_def().ByteSize()
+first = in_function(images)
+pathlib.Path("bvlc-alexnet.npy").unlink()
+second = alexnet.AlexNet(images, True)
+np.savez("features.npz", first=first, second=second)
+reads = sum(name.endswith("bvlc-alexnet.npy") for name in opened)
+facts = {"at_import": at_import, "rooms": rooms, "graph_bytes": graph_bytes, "reads": reads}
+pathlib.Path("facts.json").write_text(json.dumps(facts))
+"""
+
+
+def test_the_default_file_is_read_once_and_not_at_import(
+    run_beside_weights, tmp_path, images, weights
+):
+    np.save(tmp_path / "images.npy", images)
+    folder = run_beside_weights(FIRST_USE)
+    facts = json.loads((folder / "facts.json").read_text())
+    assert facts.pop("graph_bytes") < 100_000
+    assert facts == {"at_import": [], "rooms": [], "reads": 1}
+    expected = AlexNet(images, True, weights)
+    with np.load(folder / "features.npz") as features:
+        assert error(features["first"], expected) < 1e-5
+        assert error(features["second"], expected) < 1e-5
+
+
+def test_missing_default_weights_say_where_to_get_them(tmp_path, monkeypatch, images):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"bvlc-alexnet.npy .*download\.py.*--demo"):
+        AlexNet(images)
+
+
+# The course's train_feature_extraction.py, but for its first two lines and what it saves.
+COURSE = """
+import tensorflow.compat.v1 as tf
+tf.disable_v2_behavior()
+import sys
+import numpy as np
+from alexnet import AlexNet
+
+reads = []
+sys.addaudithook(
+    lambda event, args: event == "open"
+    and str(args[0]).endswith("bvlc-alexnet.npy")
+    and reads.append(args)
+)
+nb_classes = 43
+signs = np.load("signs.npy")
+sign_labels = np.arange(len(signs))
+
+features = tf.placeholder(tf.float32, (None, 32, 32, 3))
+labels = tf.placeholder(tf.int64, None)
+resized = tf.image.resize_images(features, (227, 227))
+
+probabilities = AlexNet(resized)
+frozen = AlexNet(resized, feature_extract=True)
+fc7 = tf.stop_gradient(AlexNet(resized, True))
+shape = (fc7.get_shape().as_list()[-1], nb_classes)
+fc8W = tf.Variable(tf.truncated_normal(shape, stddev=1e-2, seed=1))
+fc8b = tf.Variable(tf.zeros(nb_classes))
+logits = tf.nn.xw_plus_b(fc7, fc8W, fc8b)
+
+cross_entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(logits=logits, labels=labels)
+loss_op = tf.reduce_mean(cross_entropy)
+opt = tf.train.AdamOptimizer()
+train_op = opt.minimize(loss_op, var_list=[fc8W, fc8b])
+init_op = tf.global_variables_initializer()
+assert tf.gradients(loss_op, resized) == [None]
+slope = tf.gradients(frozen, resized)[0]
+
+with tf.Session() as sess:
+    sess.run(init_op)
+    fetches = [train_op, loss_op, fc7, probabilities, slope]
+    steps = [sess.run(fetches, feed_dict={features: signs, labels: sign_labels}) for _ in range(8)]
+_, losses, *frozen = zip(*steps)
+names = ["fc7", "probabilities", "slope"]
+np.savez(
+    "course.npz", losses=losses, reads=len(reads),
+    **{name: values[-1] for name, values in zip(names, frozen, strict=True)},
+)
+"""
+
+
+def test_the_course_code_of_2016_trains_on_it(run_beside_weights, tmp_path, weights):
+    signs = np.random.default_rng(4).integers(0, 256, (6, 4, 4, 3), np.uint8)
+    signs = signs.repeat(8, axis=1).repeat(8, axis=2)
+    np.save(tmp_path / "signs.npy", signs)
+    course = np.load(run_beside_weights(COURSE) / "course.npz")
+
+    resized = tf.compat.v1.image.resize_bilinear(signs.astype(np.float32), (227, 227))
+    with tf.GradientTape() as tape:
+        tape.watch(resized)
+        features = AlexNet(resized, True, weights)
+    assert error(course["fc7"], features) < 1e-5
+    assert error(course["slope"], tape.gradient(features, resized)) < 1e-3
+    probabilities = AlexNet(resized, weights=weights)
+    np.testing.assert_allclose(course["probabilities"], probabilities, rtol=1e-4, atol=1e-9)
+    assert course["losses"][-1] < course["losses"][0] / 2
+    assert course["reads"] == 1
+
+
+# ---- the weights file ---------------------------------------------------------------------------
+
+TINY = {"conv1": (2, 2, 3, 4), "fc6": (5, 4)}
+
+
+@pytest.fixture
+def layers(monkeypatch):
+    """Good layers of a network small enough to write often."""
+    monkeypatch.setattr(alexnet, "KERNELS", TINY)
+    rng = np.random.default_rng(5)
+    return {
+        name: [rng.standard_normal(shape, np.float32), rng.standard_normal(4, np.float32)]
+        for name, shape in TINY.items()
+    }
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "bvlc-alexnet.npy"
+
+
+def save(path, layers):
+    np.save(path, layers, allow_pickle=True)
+    return path
+
+
+def refusal(path, kind=ValueError):
+    """The message with which `load_weights` refuses the file: one line that names it."""
+    with pytest.raises(kind) as refused:
+        load_weights(path)
+    message = str(refused.value)
+    assert str(path) in message
+    assert len(message.splitlines()) == 1
+    return message
+
+
+def assert_loaded(found, layers):
+    assert list(found) == list(TINY)
+    for name, (kernel, bias) in found.items():
+        assert kernel.dtype == bias.dtype == tf.float32
+        np.testing.assert_array_equal(kernel, layers[name][0])
+        np.testing.assert_array_equal(bias, layers[name][1])
+
+
+def test_a_file_of_numpy_and_a_plain_pickle_load(path, layers):
+    assert_loaded(load_weights(save(path, layers)), layers)
+    path.write_bytes(pickle.dumps({name: tuple(layer) for name, layer in layers.items()}))
+    assert_loaded(load_weights(str(path)), layers)
+
+
+def test_a_file_of_python_2_loads(path, layers):
+    class Python2Pickler(pickle._Pickler):
+        """Writes text and bytes alike as BINSTRING, as Python 2 did."""
+
+        def save_string(self, value):
+            data = value if isinstance(value, bytes) else value.encode("latin1")
+            self.write(pickle.BINSTRING + len(data).to_bytes(4, "little") + data)
+            self.memoize(value)
+
+        dispatch = pickle._Pickler.dispatch | {str: save_string, bytes: save_string}
+
+    file = io.BytesIO()
+    Python2Pickler(file, protocol=2).dump(layers)
+    content = file.getvalue().replace(b"numpy._core.", b"numpy.core.")
+    assert pickle.loads(content, encoding="bytes").keys() == {b"conv1", b"fc6"}
+    path.write_bytes(content)
+    assert_loaded(load_weights(path), layers)
+
+
+@pytest.mark.parametrize("stored", [np.float16, np.float32, np.float64, ">f4"])
+@pytest.mark.parametrize("dtype", [tf.float32, tf.bfloat16])
+def test_floats_of_any_width_load_as_the_type_asked_for(path, layers, stored, dtype):
+    layers = {name: [array.astype(stored) for array in layer] for name, layer in layers.items()}
+    for name, layer in load_weights(save(path, layers), dtype).items():
+        for found, array in zip(layer, layers[name], strict=True):
+            assert found.dtype == dtype
+            expected = tf.cast(array.astype(np.float32), dtype)
+            np.testing.assert_array_equal(found, expected)
+
+
+def test_a_missing_file_says_where_to_get_it(path):
+    message = refusal(path, FileNotFoundError)
+    assert "python download.py weights" in message
+    assert "--demo" in message
+
+
+def test_a_file_that_was_cut_says_so(path, layers):
+    content = save(path, layers).read_bytes()
+    for size in (0, 5, 130, len(content) // 2, len(content) - 1):
+        path.write_bytes(content[:size])
+        assert "download it again" in refusal(path), size
+
+
+@pytest.mark.parametrize(
+    "content", [b"<html>404 Not Found</html>", bytes(1000), b"\xff\xd8\xff\xe0 JFIF"]
+)
+def test_a_file_of_another_format_is_refused(path, content):
+    path.write_bytes(content)
+    assert "expected a pickle or .npy file" in refusal(path)
+
+
+@pytest.mark.parametrize("content", [[1, 2], "conv1", None, np.zeros((11, 11, 3, 96))])
+def test_a_pickle_of_something_else_is_refused(path, layers, content):
+    path.write_bytes(pickle.dumps(content))
+    assert f"expected the layers conv1, fc6, found {type(content).__name__}" in refusal(path)
+
+
+@pytest.mark.parametrize("write", [save, lambda path, x: path.write_bytes(pickle.dumps(x))])
+def test_a_pickle_that_would_run_a_program_is_refused(path, layers, tmp_path, write):
+    class Program:
+        def __reduce__(self):
+            return os.system, (f"echo > {tmp_path / 'was_run'}",)
+
+    write(path, layers | {"conv1": Program()})
+    assert "system" in refusal(path)
+    assert not (tmp_path / "was_run").exists()
+
+
+def test_layers_missing_or_too_many_are_named(path, layers):
+    message = refusal(save(path, {"conv1": layers["conv1"]}))
+    assert "expected the layers conv1, fc6, found ['conv1']" in message
+    message = refusal(save(path, layers | {"fc9\n": layers["fc6"]}))
+    assert "found ['conv1', 'fc6', 'fc9\\n']" in message
+
+
+KERNEL, BIAS = np.zeros((5, 4), np.float32), np.zeros(4, np.float32)
+
+
+@pytest.mark.parametrize(
+    ("layer", "found"),
+    [
+        ([KERNEL.T, BIAS], r"float32 \(4, 5\) and float32 \(4,\)"),
+        ([KERNEL, BIAS[:3]], r"float32 \(5, 4\) and float32 \(3,\)"),
+        ([KERNEL, BIAS[:, None]], r"float32 \(5, 4\) and float32 \(4, 1\)"),
+        ([KERNEL.astype(np.int32), BIAS], r"int32 \(5, 4\) and float32 \(4,\)"),
+        ([KERNEL, BIAS.astype(np.complex64)], r"float32 \(5, 4\) and complex64 \(4,\)"),
+        ([KERNEL, BIAS.tolist()], r"float32 \(5, 4\) and list"),
+        ([KERNEL], r"float32 \(5, 4\)"),
+        ([KERNEL, BIAS, BIAS], r"float32 \(5, 4\) and float32 \(4,\) and float32 \(4,\)"),
+        ([], "list"),
+        (KERNEL, "ndarray"),
+        ({"kernel": KERNEL, "bias": BIAS}, "dict"),
+        (None, "NoneType"),
+    ],
+)
+def test_a_layer_of_another_shape_or_type_is_named(path, layers, layer, found):
+    message = refusal(save(path, layers | {"fc6": layer}))
+    expected = r"fc6: expected a kernel \(5, 4\) and a bias \(4,\) of finite floats, found "
+    assert re.search(expected + found + "$", message)
+
+
+@pytest.mark.parametrize("part", [0, 1])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_numbers_that_are_not_finite_are_refused(path, layers, part, value):
+    layers["fc6"][part].flat[1] = value
+    message = refusal(save(path, layers))
+    assert "fc6" in message
+    assert "NaN or infinity" in message
+
+
+def test_numbers_too_large_for_float32_are_refused(path, layers):
+    layers["fc6"][0] = np.full(TINY["fc6"], 1e300)
+    assert "fc6" in refusal(save(path, layers))
+
+
+def test_caffes_own_file_goes_to_its_own_reader(tmp_path, layers, monkeypatch):
+    asked = []
+    path = tmp_path / "bvlc_alexnet.caffemodel"
+    path.write_bytes(b"\0")
+    monkeypatch.setattr(caffemodel, "load", lambda path: asked.append(path) or layers)
+    monkeypatch.setattr(pickles, "load", None)
+    assert_loaded(load_weights(path), layers)
+    assert asked == [path]
+
+
+def test_caffes_own_file_is_checked_like_any_other(tmp_path, layers, monkeypatch):
+    path = tmp_path / "bvlc_alexnet.caffemodel"
+    path.write_bytes(b"not from Caffe")
+    refusal(path)
+    layers["fc6"][0] = layers["fc6"][0].T
+    monkeypatch.setattr(caffemodel, "load", lambda path: layers)
+    assert "fc6: expected a kernel (5, 4)" in refusal(path)
+
+
+# ---- the real files -----------------------------------------------------------------------------
+
+
+def test_the_real_file_classifies_pictures_as_the_formulas_do(lab_file):
+    weights = load_weights(lab_file("bvlc-alexnet.npy"))
+    names = ("poodle.png", "stop.jpg")
+    files = [Image.open(lab_file("pictures") / name).convert("RGB") for name in names]
+    images = tf.concat([preprocess(np.asarray(file)[None]) for file in files], axis=0)
+    probabilities = AlexNet(images, weights=weights)
+    assert probabilities.shape == (2, 1000)
+    np.testing.assert_allclose(np.sum(probabilities, axis=1), 1, rtol=1e-5)
+    arrays = {name: tuple(np.asarray(array) for array in weights[name]) for name in weights}
+    expected = numpy_alexnet(images.numpy(), arrays, "VALID")
+    assert error(probabilities, expected["probabilities"]) < 1e-4
+    assert error(AlexNet(images, True, weights), expected["fc7"]) < 1e-5
