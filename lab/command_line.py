@@ -117,6 +117,15 @@ OPTIONS = {
         "help": "share of the data kept for validation (default: %(default)s)",
     },
     "--out": {"metavar": "DIR", "help": "where results go"},
+    "--skip-broken": {
+        "action": "store_true",
+        "help": "name broken pictures and go on without them",
+    },
+    "--no-cache": {
+        "action": "store_false",
+        "dest": "cache",
+        "help": "keep no features on disk, and use none from there",
+    },
     "--demo": {
         "action": "store_true",
         "help": "needs no file: random weights, signs drawn by code",
@@ -157,7 +166,9 @@ def _complain(error):
         text = (
             f"{error.filename} is not there: get the files with `python download.py` or try --demo"
         )
-    notice(f"{Path(sys.argv[0]).name}: {' '.join(text.split())}")
+    text = " ".join(text.split())  # one line, and nothing a damaged file could say to a terminal
+    text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    notice(f"{Path(sys.argv[0]).name}: {text}")
     return 2
 
 

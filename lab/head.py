@@ -13,8 +13,6 @@ from sklearn.utils.class_weight import compute_class_weight
 from lab.command_line import notice
 from lab.printout import print_epoch
 
-STEPS_AT_ONCE = 32  # training steps between two returns to Python; one takes about 2 ms
-
 
 @dataclass(frozen=True)
 class Recipe:
@@ -53,18 +51,20 @@ def fit(head, training, validation, recipe, folder, callbacks=()):
     classes = head.output_shape[-1]
     features, labels = training
     keeper = Keeper(folder, recipe)
+    steps = -(-len(labels) // recipe.batch_size)
     head.compile(
         keras.optimizers.Adam(recipe.learning_rate),
         keras.losses.CategoricalCrossentropy(True, label_smoothing=recipe.label_smoothing),
         metrics=["accuracy"],
-        steps_per_execution=STEPS_AT_ONCE,
+        steps_per_execution=steps,  # a step takes 2 ms: a return to Python after each would show
     )
     head.optimizer.build(head.trainable_variables)
     first = keeper.restore(head)
     if not keeper.finished:
         head.fit(
             _batches(features, _one_hot(labels, classes), recipe, first),
-            steps_per_epoch=-(-len(labels) // recipe.batch_size),
+            steps_per_epoch=steps,
+            shuffle=False,  # `_batches` does
             validation_data=(validation[0], _one_hot(validation[1], classes)),
             validation_batch_size=4096,
             class_weight=_class_weights(labels, recipe.class_weight),

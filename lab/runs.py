@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from lab import device, head
+from lab import device, features, head
 
 
 @dataclass(frozen=True)
@@ -26,33 +26,16 @@ class Run:
     def names(self):
         return self.record["names"]
 
-    def probabilities(self, features):
-        """Of each class, for each row of fc7 `features`: float32 [n, classes]."""
-        return head.probabilities(self.head, features, self.record.get("temperature", 1.0))
+    def probabilities(self, fc7):
+        """Of each class, for each row of `fc7` features: float32 [n, classes]."""
+        return head.probabilities(self.head, fc7, self.record.get("temperature", 1.0))
 
 
-def create(out):
-    """A new, empty folder `OUT/<UTC time>`, with `OUT/latest` pointing to it."""
-    started = datetime.now(UTC)
-    folder = Path(out) / started.strftime("%Y-%m-%dT%H%M%S.%fZ")
-    folder.mkdir(parents=True)
-    latest = Path(out) / "latest"
-    latest.unlink(missing_ok=True)
-    latest.symlink_to(folder.name, target_is_directory=True)
-    return folder
-
-
-def write(folder, record):
-    """Write `run.json`, whole or not at all."""
-    unfinished = folder / "unfinished-run.json"
-    unfinished.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n")
-    unfinished.replace(folder / "run.json")
-
-
-def surroundings():
-    """What a number may depend on beside the arguments: the command, versions, the machine."""
+def describe(args, dataset, weights, training, validation, kind):
+    """The record of a training that begins: all that its numbers depend on."""
     return {
         "command": " ".join(["python", Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "arguments": {**vars(args), "resume": False},
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": {
             "python": platform.python_version(),
@@ -61,7 +44,62 @@ def surroundings():
             "numpy": np.__version__,
         },
         "device": device.name(),
+        "network": "alexnet",
+        "preprocess": args.preprocess,
+        "seed": args.seed,
+        "names": dataset.names,
+        "weights": {
+            "path": "random weights (--demo)" if args.demo else args.weights,
+            "sha256": features.weights_digest(weights),
+        },
+        "data": {
+            "path": "drawn signs (--demo)" if args.demo else args.data,
+            "sha256": features.pictures_digest(dataset.images),
+            "pictures": len(dataset),
+            "tracks": None if dataset.tracks is None else len(np.unique(dataset.tracks)),
+        },
+        "split": {"kind": kind, "train": len(training), "validation": len(validation)},
     }
+
+
+def create(out, record):
+    """A new folder `OUT/<UTC time>` with the record in it, and `OUT/latest` pointing to it."""
+    folder = Path(out) / datetime.now(UTC).strftime("%Y-%m-%dT%H%M%S.%fZ")
+    folder.mkdir(parents=True)
+    write(folder, record)
+    link = folder.with_name(f"latest-{folder.name}")
+    link.symlink_to(folder.name, target_is_directory=True)
+    link.replace(Path(out) / "latest")
+    return folder
+
+
+def latest(out):
+    """The folder that `OUT/latest` points to. FileNotFoundError when no run was begun."""
+    link = Path(out) / "latest"
+    if not link.exists():
+        raise FileNotFoundError(f"{link}: expected a training run to resume, found none")
+    return link.resolve()
+
+
+def go_on(folder, record):
+    """`folder`, if its training had not ended and was begun with the same data and weights."""
+    begun = read(folder)
+    if "metrics" in begun:
+        raise ValueError(f"{folder}: this training has ended; leave --resume out to start another")
+    for what in ("data", "weights", "split"):
+        if begun[what] != record[what]:
+            raise ValueError(
+                f"{folder}: was begun with {what} {begun[what]}, found {record[what]}: "
+                "leave --resume out to start another run"
+            )
+    return folder
+
+
+def write(folder, record):
+    """Write `run.json`, whole or not at all."""
+    unfinished = folder / "unfinished-run.json"
+    unfinished.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+    unfinished.replace(folder / "run.json")
 
 
 def read(folder):
