@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lab.command_line import parser, user_errors
+from lab.command_line import notice, parser, user_errors
 
 PICTURES = ["poodle.png", "weasel.png", "construction.jpg", "stop.jpg"]
 CONVOLUTIONS = ["conv1", "conv2", "conv3", "conv4", "conv5"]
@@ -113,6 +113,7 @@ def draw_map(dataset, weights, args):
     with user_errors():  # pictures in folders are decoded only now
         seen = features.extract(dataset.images, weights, args.preprocess, args.precision)
     path = Path(args.out, "map.png")
+    notice(f"Laying out {len(dataset):,} pictures")
     places = lay_out(seen, args.seed)
     plots.feature_map(places, dataset.images, dataset.labels, dataset.names, path)
     print(path)
