@@ -100,6 +100,8 @@ def _headline(record, evaluation):
         return _big(validation, meaning)
     low, high = evaluation["interval"]
     tested = f"of the test pictures are named right (95% interval {low:.1%} to {high:.1%})."
+    if seen := evaluation.get("trained_on", {}).get("count"):
+        tested += f" {seen:,} of them were also trained on, which flatters."
     return _big(evaluation["accuracy"], tested) + f"<p>{validation:.1%} {escape(meaning)}</p>"
 
 
@@ -136,14 +138,17 @@ def _number(value):
 
 
 def _plots(folder):
-    files = {file.stem: file for file in sorted(folder.glob("*.png"))}
-    known = [name for name in PLOTS if name in files]
-    others = [name for name in files if name not in PLOTS]
-    return "".join(_plot(files[name]) for name in known + others)
+    names = {file.stem for file in folder.glob("*.png")}
+    known = [name for plot in PLOTS for name in (f"test_{plot}", plot) if name in names]
+    others = sorted(names.difference(known))
+    return "".join(_plot(folder / f"{name}.png") for name in known + others)
 
 
 def _plot(file):
-    heading, caption = PLOTS.get(file.stem, (file.stem.replace("_", " "), ""))
+    plot = file.stem.removeprefix("test_")
+    heading, caption = PLOTS.get(plot, (plot.replace("_", " "), ""))
+    if plot != file.stem:
+        heading += ", test set"
     content = base64.b64encode(file.read_bytes()).decode()
     image = f'<img alt="{escape(f"{heading}. {caption}")}" src="data:image/png;base64,{content}">'
     return (

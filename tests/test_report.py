@@ -125,6 +125,20 @@ def test_a_test_set_takes_the_headline_with_its_interval(run):
     assert text.index("70.0%") < text.index("80.0%")
 
 
+def test_test_pictures_that_were_trained_on_are_said_to_flatter(run):
+    (run / "evaluation.json").write_text(json.dumps(EVALUATION | {"trained_on": {"count": 12}}))
+    assert "12 of them were also trained on, which flatters." in page(run).text
+
+
+def test_plots_of_the_test_set_come_before_those_of_validation(run):
+    shutil.copy(run / "mistakes.png", run / "test_mistakes.png")
+    alts = [image["alt"] for image in page(run).all("img")]
+    assert [alt.split(".")[0] for alt in alts][1:3] == [
+        "Worst mistakes, test set",
+        "Worst mistakes",
+    ]
+
+
 def test_classes_come_hardest_first_and_one_may_be_called_none(run):
     text = page(evaluated(run)).text
     table = text[text.index("Class by class") :]
