@@ -169,7 +169,7 @@ def test_certainty_that_is_right_is_calibrated():
 def test_the_reliability_diagram_shows_the_same_calibration(tmp_path):
     scores, labels = guesses(2000)
     probabilities = softmax(3 * scores, axis=1)
-    drawn = plots.reliability(labels, probabilities, tmp_path / "a.png", bins=metrics.BINS)
+    drawn = plots.reliability(labels, probabilities, tmp_path / "a.png")
     error = metrics.expected_calibration_error(labels, probabilities)
     assert f"ECE {error:.3f}" in drawn.get_suptitle().replace("\n", " ")
 
