@@ -10,9 +10,7 @@ https://github.com/BVLC/caffe/tree/master/models/bvlc_alexnet
 """
 
 import functools
-from pathlib import Path
 
-import numpy as np
 import tensorflow as tf
 
 INPUT_SIZE = 227
@@ -155,51 +153,24 @@ def _enlarges(shape):
 
 
 def load_weights(path="bvlc-alexnet.npy", dtype=tf.float32):
-    """Layer -> (kernel, bias), tensors of `dtype`, every one checked against `KERNELS`.
+    """Layer -> (kernel, bias), tensors of `dtype`, each checked against `KERNELS`.
 
     path: `bvlc-alexnet.npy`, a pickled dict of layer -> [kernel, bias], or the original
         `bvlc_alexnet.caffemodel`. Nothing in a file is run.
     Raises FileNotFoundError or ValueError: path, expected, found, what to do.
     """
-    from lab import caffemodel, pickles  # only here: the rest of this file stands alone
+    from lab import weights  # only here: the rest of this file stands alone
 
-    if not Path(path).is_file():
-        raise FileNotFoundError(
-            f"{path} is not there: get it with `python download.py weights`, or try --demo"
-        )
-    read = caffemodel.load if Path(path).suffix == ".caffemodel" else pickles.load
-    layers = read(path)
-    if not isinstance(layers, dict) or set(layers) != set(KERNELS):
-        found = sorted(map(str, layers)) if isinstance(layers, dict) else type(layers).__name__
-        raise ValueError(f"{path}: expected the layers {', '.join(KERNELS)}, found {found}")
-    return {name: _checked(path, name, layers[name], dtype) for name in KERNELS}
-
-
-def _checked(path, name, layer, dtype):
-    shape = KERNELS[name]
-    expected = f"{path}: {name}: expected a kernel {shape} and a bias {shape[-1:]} of finite floats"
-    arrays = layer if isinstance(layer, list | tuple) else ()
-    found = [
-        f"{a.dtype} {a.shape}" if isinstance(a, np.ndarray) else type(a).__name__ for a in arrays
-    ]
-    floats = all(isinstance(a, np.ndarray) and a.dtype.kind == "f" for a in arrays)
-    if not floats or [a.shape for a in arrays] != [shape, shape[-1:]]:
-        raise ValueError(f"{expected}, found {' and '.join(found) or type(layer).__name__}")
-    if not all(np.isfinite(a).all() for a in arrays):
-        raise ValueError(
-            f"{expected}, found NaN or infinity; get it again: python download.py weights"
-        )
-    return tuple(tf.cast(a.astype(np.float32, copy=False), dtype) for a in arrays)
+    layers = weights.read(path, KERNELS)
+    return {name: tuple(tf.cast(array, dtype) for array in layers[name]) for name in KERNELS}
 
 
 def _default_weights():
-    with tf.init_scope():  # outside any tf.function: a constant inside would be copied to its graph
-        in_graph = (
-            not tf.executing_eagerly()
-        )  # TensorFlow 1 keeps its tensors in a graph of its own
-        return _read_once(tf.compat.v1.get_default_graph() if in_graph else None)
+    with tf.init_scope():  # outside any tf.function: its graph would copy all weights
+        return _read_once(None if tf.executing_eagerly() else tf.compat.v1.get_default_graph())
 
 
 @functools.lru_cache(maxsize=1)
 def _read_once(graph):
+    """The default weights; in TensorFlow 1 tensors belong to a graph, so once for each."""
     return load_weights()

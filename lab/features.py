@@ -75,7 +75,7 @@ def _compute(pictures, weights, convention, dtype, chunks):
         for start in range(chunk.start, chunk.stop, BATCH)
     ]
     total = sum(chunk.stop - chunk.start for chunk in chunks)
-    with tqdm(total=total, desc="Features", unit=" pictures", leave=False) as bar:
+    with tqdm(total=total, desc="features", unit=" pictures", disable=None) as bar:
         prepared = _one_ahead(functools.partial(_prepare, pictures, convention), batches)
         for chunk in chunks:
             parts = []
