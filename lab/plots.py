@@ -278,7 +278,7 @@ def top_bars(images, probabilities, names, path, top=5):
     """
     top = min(top, len(names))
     guesses = [f"{names[row.argmax()]} {row.max():.2f}" for row in probabilities]
-    title = "Taken for " + ", ".join(guesses[:4]) + (", ..." if len(guesses) > 4 else "")
+    title = "Taken for " + "; ".join(guesses[:4]) + ("; ..." if len(guesses) > 4 else "")
     with _figure(path, 8, 0.7 + max(1.9, 0.36 * top) * len(images), title) as figure:
         grid = figure.subplots(len(images), 2, squeeze=False, width_ratios=[1, 2.2])
         for (left, right), image, row in zip(grid, images, probabilities, strict=True):

@@ -100,8 +100,11 @@ def _headline(record, evaluation):
         return _big(validation, meaning)
     low, high = evaluation["interval"]
     tested = f"of the test pictures are named right (95% interval {low:.1%} to {high:.1%})."
-    if seen := evaluation.get("trained_on", {}).get("count"):
-        tested += f" {seen:,} of them were also trained on, which flatters."
+    trained_on = evaluation.get("trained_on", {"count": 0})
+    if trained_on["count"]:
+        tested += f" {trained_on['count']:,} of them were also trained on, which flatters"
+        without = trained_on["accuracy_without"]  # None when no others are left
+        tested += "." if without is None else f"; of the others {without:.1%} are named right."
     return _big(evaluation["accuracy"], tested) + f"<p>{validation:.1%} {escape(meaning)}</p>"
 
 

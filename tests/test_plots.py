@@ -148,7 +148,7 @@ def test_reliability_calls_the_modest_underconfident_and_the_honest_calibrated(t
 def test_top_bars_stand_beside_their_picture_best_first(tmp_path):
     probabilities = np.array([[0.1, 0.7, 0.2], [0.5, 0.3, 0.2]])
     figure = plots.top_bars(IMAGES[:2], probabilities, NAMES, tmp_path / "top.png", top=2)
-    assert title(figure) == "Taken for dog 0.70, cat 0.50"
+    assert title(figure) == "Taken for dog 0.70; cat 0.50"
     bars = figure.axes[1]
     assert [t.get_text() for t in bars.get_yticklabels()] == ["dog", "owl"]
     assert [bar.get_width() for bar in bars.containers[0]] == [0.7, 0.2]

@@ -125,9 +125,13 @@ def test_a_test_set_takes_the_headline_with_its_interval(run):
     assert text.index("70.0%") < text.index("80.0%")
 
 
-def test_test_pictures_that_were_trained_on_are_said_to_flatter(run):
-    (run / "evaluation.json").write_text(json.dumps(EVALUATION | {"trained_on": {"count": 12}}))
-    assert "12 of them were also trained on, which flatters." in page(run).text
+@pytest.mark.parametrize(
+    ("without", "end"), [(0.625, "flatters; of the others 62.5% are"), (None, "flatters.")]
+)
+def test_test_pictures_that_were_trained_on_are_said_to_flatter(run, without, end):
+    trained_on = {"count": 12, "accuracy_without": without}
+    (run / "evaluation.json").write_text(json.dumps(EVALUATION | {"trained_on": trained_on}))
+    assert f"12 of them were also trained on, which {end}" in page(run).text
 
 
 def test_plots_of_the_test_set_come_before_those_of_validation(run):
