@@ -1,0 +1,45 @@
+# Every target sets up what it needs in .venv first. Python 3.11 or newer: make PYTHON=python3.12
+PYTHON ?= python3
+RUN := .venv/bin/python
+
+.PHONY: demo test lint bench fuzz clean
+
+demo: .venv/installed ## steps 3 and 4 without any file or network
+	$(RUN) train_feature_extraction.py --demo
+	$(RUN) feature_extraction.py --demo --head runs/latest
+	@echo
+	@echo "You drew 2,000 traffic signs, pushed them once through AlexNet with random weights,"
+	@echo "trained a new last layer on what came out, and let it name two signs it had not seen."
+	@echo "The run, with plots and report.html, is in runs/latest. Real weights do far better:"
+	@echo
+	@echo "    . .venv/bin/activate"
+	@echo "    python download.py"
+	@echo "    python imagenet_inference.py"
+
+test: .venv/installed-dev ## about three minutes
+	$(RUN) -m pytest -q
+
+lint: .venv/installed-dev
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+
+bench: .venv/installed-bench ## about half an hour; benchmarks/README.md says what it measures
+	$(RUN) benchmarks/bench.py
+
+fuzz: .venv/installed-dev ## 10,000 damaged files for each reader
+	$(RUN) tests/fuzz_readers.py --count 10000 --seed 0
+
+clean:
+	rm -rf .venv .cache .pytest_cache .ruff_cache runs
+
+.venv/bin/python:
+	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed: make PYTHON=...')"
+	$(PYTHON) -m venv .venv
+
+.venv/installed: requirements.txt | .venv/bin/python
+	$(RUN) -m pip install -q -r requirements.txt
+	@touch $@
+
+.venv/installed-%: requirements-%.txt requirements.txt | .venv/bin/python
+	$(RUN) -m pip install -q -r $<
+	@touch $@
