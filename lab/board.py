@@ -17,13 +17,14 @@ THUMBNAIL = 32  # pixels
 
 
 def write_extras(run_folder, features, labels, names, pictures, confusion_png):
-    """Write into RUN/tensorboard the image `confusion_png` and a map of features by pictures.
+    """Add the image `confusion_png` and a map of validation pictures to RUN/tensorboard.
 
     features [n, 4096], labels [n] and pictures (uint8 [n, h, w, 3] or n paths) are of one order;
     of more than MOST a sample is taken, the same each time.
     """
-    folder = run_folder / "tensorboard"
-    folder.mkdir(exist_ok=True)
+    # Not in its parent: the projector would show a checkpoint there for `train` beside it as well.
+    folder = run_folder / "tensorboard" / "validation"
+    folder.mkdir(parents=True, exist_ok=True)
     with tf.summary.create_file_writer(str(folder)).as_default():
         tf.summary.image("confusion", images.read(confusion_png)[np.newaxis], step=0)
     rows = np.random.default_rng(0).permutation(len(labels))[:MOST]

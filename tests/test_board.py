@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, urlencode
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 from tensorboard.program import TensorBoard
 
@@ -29,6 +30,9 @@ def run(tmp_path_factory):
     confusion = Image.new("RGB", (300, 200), (0, 114, 178))
     confusion.save(folder / "confusion.png")
     labels = np.arange(COUNT) % 3
+    for side in ("train", "validation"):  # where Keras puts the curves
+        with tf.summary.create_file_writer(str(folder / "tensorboard" / side)).as_default():
+            tf.summary.scalar("epoch_loss", 1.0, step=0)
     board.write_extras(folder, features, labels, NAMES, pictures, folder / "confusion.png")
     return folder
 
@@ -59,9 +63,9 @@ def ask(run):
 
 def test_tensorboard_shows_the_confusion_matrix(ask):
     tags = json.loads(ask("images/tags"))
-    assert list(tags) == ["."]
-    assert list(tags["."]) == ["confusion"]
-    [image] = json.loads(ask("images/images", run=".", tag="confusion", sample=0))
+    assert tags.keys() == {"validation"}
+    assert list(tags["validation"]) == ["confusion"]
+    [image] = json.loads(ask("images/images", run="validation", tag="confusion", sample=0))
     shown = ask("images/individualImage", **dict(parse_qsl(image["query"])))
     with Image.open(io.BytesIO(shown)) as picture:
         assert picture.size == (300, 200)
@@ -69,19 +73,21 @@ def test_tensorboard_shows_the_confusion_matrix(ask):
 
 
 def test_the_projector_shows_features_names_and_thumbnails_in_one_order(ask):
-    assert json.loads(ask("projector/runs")) == ["."]
-    [dots] = json.loads(ask("projector/info", run="."))["embeddings"]
+    assert json.loads(ask("projector/runs")) == ["validation"]
+    [dots] = json.loads(ask("projector/info", run="validation"))["embeddings"]
     name = dots["tensorName"]
     assert dots["tensorShape"] == [COUNT, 4096]
 
-    tensor = np.frombuffer(ask("projector/tensor", run=".", name=name), np.float32)
+    tensor = np.frombuffer(ask("projector/tensor", run="validation", name=name), np.float32)
     rows = tensor.reshape(COUNT, 4096)[:, 0].astype(int)
     assert sorted(rows) == list(range(COUNT))
 
-    names = ask("projector/metadata", run=".", name=name).decode().splitlines()
+    names = ask("projector/metadata", run="validation", name=name).decode().splitlines()
     assert names == [" ".join(NAMES[row % 3].split()) for row in rows]
 
-    with Image.open(io.BytesIO(ask("projector/sprite_image", run=".", name=name))) as sheet:
+    with Image.open(
+        io.BytesIO(ask("projector/sprite_image", run="validation", name=name))
+    ) as sheet:
         sheet = np.asarray(sheet)
     width, height = dots["sprite"]["singleImageDim"]
     columns = sheet.shape[1] // width
@@ -97,7 +103,7 @@ def test_of_many_pictures_a_sample_is_shown(tmp_path, monkeypatch):
         Image.new("RGB", (80, 60), (255, 0, 0)).save(path)
     features, labels = np.zeros((9, 4096), np.float16), np.zeros(9, int)
     board.write_extras(tmp_path, features, labels, NAMES, paths, tmp_path / "confusion.png")
-    assert (tmp_path / "tensorboard/names.tsv").read_text() == "Stop\n" * 4
-    with Image.open(tmp_path / "tensorboard/thumbnails.png") as sheet:
+    assert (tmp_path / "tensorboard/validation/names.tsv").read_text() == "Stop\n" * 4
+    with Image.open(tmp_path / "tensorboard/validation/thumbnails.png") as sheet:
         assert sheet.size == (64, 64)
         assert sheet.getpixel((63, 63)) == (255, 0, 0)
