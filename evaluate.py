@@ -96,12 +96,10 @@ def calibrate(run, fc7, labels):
 
     temperature = metrics.fit_temperature(run.head.predict(fc7, 4096, verbose=0), labels)
     tempered = replace(run, record={**run.record, "temperature": temperature})
-    before, after = (
-        metrics.expected_calibration_error(labels, each.probabilities(fc7))
-        for each in (run, tempered)
-    )
+    before, after = (metrics.summary(labels, r.probabilities(fc7)) for r in (run, tempered))
     print(f"Temperature {temperature:.2f}, from {len(labels):,} validation pictures:")
-    print(f"calibration error {before:.3f} -> {after:.3f}\n")
+    print(f"log loss {before['loss']:.3f} -> {after['loss']:.3f}, ", end="")
+    print(f"calibration error {before['ece']:.3f} -> {after['ece']:.3f}\n")
     runs.write(run.folder, tempered.record)
     return tempered
 
