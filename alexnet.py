@@ -162,7 +162,15 @@ def load_weights(path="bvlc-alexnet.npy", dtype=tf.float32):
     from lab import weights  # only here: the rest of this file stands alone
 
     layers = weights.read(path, KERNELS)
-    return {name: tuple(tf.cast(array, dtype) for array in layers[name]) for name in KERNELS}
+    return {name: tuple(_tensor(array, dtype) for array in layers[name]) for name in KERNELS}
+
+
+def _tensor(array, dtype):
+    if tf.executing_eagerly():
+        return tf.cast(array, dtype)
+    # A graph of TensorFlow 1: as constants, the weights would be optimised anew, for 20 seconds, at
+    # each new fetch; as variables, which the course made of them too, they are left alone.
+    return tf.compat.v1.Variable(tf.cast(array, dtype))
 
 
 def _default_weights():
