@@ -107,7 +107,7 @@ def calibrate(run, fc7, labels):
 def describe(args, run):
     """What the figures are of."""
     return {
-        "head": str(run.folder),
+        "head": run.folder.resolve().name,
         "data": "drawn signs (--demo)" if args.demo else args.data,
         "temperature": run.record.get("temperature", 1.0),
     }

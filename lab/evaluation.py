@@ -40,12 +40,16 @@ def evaluate(dataset, probabilities, hashes, seed=0):
         **metrics.summary(labels, probabilities, dataset.tracks, seed),
         "trained_on": {
             "count": len(known),
-            "rows": known[:10].tolist(),
+            "examples": [_name(dataset.images, row) for row in known[:10].tolist()],
             "accuracy_without": float(unknown.mean()) if len(unknown) else None,
         },
         "most_confused": metrics.confused_pairs(labels, probabilities, names).to_dict("records"),
     }
     return figures, metrics.per_class(labels, probabilities, names)
+
+
+def _name(pictures, row):
+    return f"row {row}" if isinstance(pictures, np.ndarray) else str(pictures[row])
 
 
 def show(figures, classes):
@@ -73,9 +77,9 @@ def show(figures, classes):
 def _show_trained_on(trained_on):
     if not trained_on["count"]:
         return
-    rows = ", ".join(map(str, trained_on["rows"][:5]))
-    rows += ", ..." if trained_on["count"] > 5 else ""
-    print(f"Also trained on    {trained_on['count']:,} of these pictures: rows {rows}")
+    examples = ", ".join(trained_on["examples"][:3])
+    examples += ", ..." if trained_on["count"] > 3 else ""
+    print(f"Also trained on    {trained_on['count']:,} of these pictures: {examples}")
     if trained_on["accuracy_without"] is not None:
         print(f"Accuracy without   {trained_on['accuracy_without']:.3f}")
 

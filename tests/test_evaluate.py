@@ -108,7 +108,8 @@ def test_known_mistakes_are_counted_printed_and_written(run, test_set, capsys):
     assert figures["accuracy"] == 0.8
     assert figures["interval"][0] < 0.8 < figures["interval"][1]
     assert figures["data"] == "test.p"
-    assert figures["trained_on"] == {"count": 0, "rows": [], "accuracy_without": 0.8}
+    assert figures["head"] == run.name
+    assert figures["trained_on"] == {"count": 0, "examples": [], "accuracy_without": 0.8}
     classes = pd.read_csv(run / "evaluation.csv")
     assert classes["name"].tolist() == names
     assert classes.loc[[3, 7], "recall"].tolist() == [1, 0]
@@ -130,7 +131,7 @@ def test_pictures_that_were_trained_on_are_reported_and_left_out(run, capsys):
     evaluate.main(["--data", "train.p"])
     printed = capsys.readouterr().out
     training = CLASSES * 3
-    assert f"Also trained on    {training} of these pictures: rows 0, 2, 4, 6, 8, ..." in printed
+    assert f"Also trained on    {training} of these pictures: row 0, row 2, row 4, ..." in printed
     assert "Accuracy           0.833" in printed
     assert "Accuracy without   0.667" in printed
 
@@ -160,7 +161,11 @@ def test_picture_files_are_evaluated_like_arrays(tmp_path):
     figures, classes = evaluation.evaluate(dataset, probabilities, hashes)
     evaluation.write(tmp_path, figures, classes, dataset, probabilities)
     assert figures["accuracy"] == 0.75
-    assert figures["trained_on"] == {"count": 1, "rows": [0], "accuracy_without": 2 / 3}
+    assert figures["trained_on"] == {
+        "count": 1,
+        "examples": [str(paths[0])],
+        "accuracy_without": 2 / 3,
+    }
     assert (tmp_path / "test_mistakes.png").is_file()
 
 
