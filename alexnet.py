@@ -65,26 +65,23 @@ def activations(images, weights, conv1_padding="VALID"):
     w, out = weights, {}
     x = tf.cast(images, w["conv1"][0].dtype)
     # fmt: off
-    x = out["conv1"] = relu(conv(x, w["conv1"], 4, conv1_padding))  # [n, 55, 55, 96]
-    x = max_pool(lrn(x))                                            # [n, 27, 27, 96]
-    x = out["conv2"] = relu(conv(x, w["conv2"]))                    # [n, 27, 27, 256]
-    x = max_pool(lrn(x))                                            # [n, 13, 13, 256]
-    x = out["conv3"] = relu(conv(x, w["conv3"]))                    # [n, 13, 13, 384]
-    x = out["conv4"] = relu(conv(x, w["conv4"]))                    # [n, 13, 13, 384]
-    x = out["conv5"] = relu(conv(x, w["conv5"]))                    # [n, 13, 13, 256]
-    x = tf.reshape(max_pool(x), [-1, 6 * 6 * 256])                  # [n, 9216]
-    x = out["fc6"] = relu(dense(x, w["fc6"]))                       # [n, 4096]
-    x = out["fc7"] = relu(dense(x, w["fc7"]))                       # [n, 4096]
-    out["fc8"] = dense(x, w["fc8"])                                 # [n, 1000]
+    x = out["conv1"] = conv_relu(x, w["conv1"], 4, conv1_padding)  # [n, 55, 55, 96]
+    x = max_pool(lrn(x))                                           # [n, 27, 27, 96]
+    x = out["conv2"] = conv_relu(x, w["conv2"])                    # [n, 27, 27, 256]
+    x = max_pool(lrn(x))                                           # [n, 13, 13, 256]
+    x = out["conv3"] = conv_relu(x, w["conv3"])                    # [n, 13, 13, 384]
+    x = out["conv4"] = conv_relu(x, w["conv4"])                    # [n, 13, 13, 384]
+    x = out["conv5"] = conv_relu(x, w["conv5"])                    # [n, 13, 13, 256]
+    x = tf.reshape(max_pool(x), [-1, 6 * 6 * 256])                 # [n, 9216]
+    x = out["fc6"] = tf.nn.relu(dense(x, w["fc6"]))                # [n, 4096]
+    x = out["fc7"] = tf.nn.relu(dense(x, w["fc7"]))                # [n, 4096]
+    out["fc8"] = dense(x, w["fc8"])                                # [n, 1000]
     # fmt: on
     return out
 
 
-relu = tf.nn.relu
-
-
-def conv(x, layer, stride=1, padding="SAME"):
-    """A convolution with bias; where the kernel sees half of `x`, two halves that never meet."""
+def conv_relu(x, layer, stride=1, padding="SAME"):
+    """Convolution, bias, ReLU; where the kernel sees half of `x`, in two halves that never meet."""
     kernel, bias = layer
     groups = x.shape[-1] // kernel.shape[2]
     halves = zip(
@@ -93,9 +90,10 @@ def conv(x, layer, stride=1, padding="SAME"):
         tf.split(bias, groups),
         strict=True,
     )
-    # The bias goes in here, not after the concatenation: TensorFlow then does both in one pass.
+    # Bias and ReLU before the halves are joined: TensorFlow does all three in one pass.
     return tf.concat(
-        [tf.nn.bias_add(tf.nn.conv2d(a, k, stride, padding), b) for a, k, b in halves], axis=-1
+        [tf.nn.relu(tf.nn.bias_add(tf.nn.conv2d(a, k, stride, padding), b)) for a, k, b in halves],
+        -1,
     )
 
 
