@@ -15,7 +15,7 @@ from alexnet import CONV1_PADDING, AlexNet, preprocess
 from lab import device, feature_cache, images
 
 SIZE = 4096
-BATCH = 256  # large enough that reading fc6's 38 million weights does not count
+BATCH = 128  # large enough that reading fc6's 38 million weights hardly counts
 VERSION = 1  # raise it when features of the same pictures change: old ones on disk are left alone
 
 

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import keras
 import numpy as np
 
+from lab import board, metrics, plots, report, runs
 from lab import head as heads
-from lab import metrics, plots, report, runs
 
 
 def tensorboard(folder):
@@ -16,25 +16,22 @@ def tensorboard(folder):
 
 def write(folder, record, dataset, fc7, training, validation, head, history):
     """Write the figures, plots and report of a fitted head; return the record."""
-    labels = dataset.labels[validation]
-    tracks = None if dataset.tracks is None else dataset.tracks[validation]
+    seen, unseen = dataset.take(training), dataset.take(validation)
     probabilities = heads.probabilities(head, fc7[validation])
+    hashes = np.sort(metrics.picture_hashes(seen.images))
+    np.savez(folder / "split.npz", train=training, validation=validation, hashes=hashes)
+    _draw(folder, seen, unseen, probabilities, history)
+    board.write_extras(
+        folder, fc7[validation], unseen.labels, unseen.names, unseen.images,
+        folder / "confusion.png",
+    )  # fmt: skip
     best = history.loc[history["val_loss"].idxmin()]
-    figures = metrics.summary(labels, probabilities, tracks)
-
-    np.savez(
-        folder / "split.npz",
-        train=training,
-        validation=validation,
-        hashes=np.sort(metrics.picture_hashes(dataset.take(training).images)),
-    )
-    _draw(folder, dataset, training, validation, probabilities, history)
     ended = datetime.now(UTC)
     record |= {
         "seconds": (ended - datetime.fromisoformat(record["started"])).total_seconds(),
         "metrics": {
             "train": {"loss": best["loss"], "accuracy": best["accuracy"]},
-            "validation": figures,
+            "validation": metrics.summary(unseen.labels, probabilities, unseen.tracks),
         },
         "best_epoch": int(best["epoch"]),
     }
@@ -43,12 +40,11 @@ def write(folder, record, dataset, fc7, training, validation, head, history):
     return record
 
 
-def _draw(folder, dataset, training, validation, probabilities, history):
-    labels, names = dataset.labels[validation], dataset.names
-    pictures = dataset.take(validation).images
-    sides = {"training": dataset.labels[training], "validation": labels}
+def _draw(folder, seen, unseen, probabilities, history):
+    labels, names = unseen.labels, unseen.names
+    sides = {"training": seen.labels, "validation": labels}
     plots.learning_curves(history, folder / "learning_curves.png")
     plots.confusion(labels, probabilities.argmax(1), names, folder / "confusion.png")
-    plots.mistakes(pictures, labels, probabilities, names, folder / "mistakes.png")
+    plots.mistakes(unseen.images, labels, probabilities, names, folder / "mistakes.png")
     plots.class_balance(sides, names, folder / "class_balance.png")
     plots.reliability(labels, probabilities, folder / "reliability.png")
