@@ -55,7 +55,7 @@ class Problem:
 
     def __init__(self, features, labels, classes):
         features = np.asarray(features, np.float32)
-        self.mean, self.spread = features.mean(axis=0), features.std()
+        self.mean, self.spread = features.mean(axis=0), features.std() or 1.0
         self.features = tf.constant((features - self.mean) / self.spread)
         self.labels = tf.constant(labels)
         self.shape = (features.shape[1] + 1, classes)  # the last row is the bias
