@@ -1,16 +1,14 @@
 """Results as the course printed them, on stdout."""
 
-import numpy as np
-
 
 def print_top(probabilities, names, top):
     """For each picture its number, then its `top` most probable names.
 
-    probabilities: [n, classes]; names: one for each class.
+    probabilities: array [n, classes]; names: one for each class.
     """
-    for number, row in enumerate(np.asarray(probabilities)):
+    for number, row in enumerate(probabilities):
         print(f"Image {number}")
-        for label in np.argsort(-row, kind="stable")[:top]:
+        for label in (-row).argsort(kind="stable")[:top]:
             print(f"{names[label]}: {row[label]:.3f}")
         print()
 
