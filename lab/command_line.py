@@ -137,7 +137,7 @@ class Parser(argparse.ArgumentParser):
     """An argument parser whose complaints fit on one line."""
 
     def error(self, message):
-        self.exit(2, f"{self.prog}: {message} (see --help)\n")
+        self.exit(2, f"{self.prog}: {_one_line(message)} (see --help)\n")
 
 
 def parser(doc, *names):
@@ -162,14 +162,20 @@ def user_errors():
 
 def _complain(error):
     text = str(error)
-    if isinstance(error, FileNotFoundError) and error.filename:  # said by the system, not by us
+    if isinstance(error, OSError) and error.filename:  # said by the system, not by us
+        text = f"{error.filename}: {error.strerror}: name another, or make this one usable"
+    if isinstance(error, FileNotFoundError) and error.filename:
         text = (
             f"{error.filename} is not there: get the files with `python download.py` or try --demo"
         )
-    text = " ".join(text.split())  # one line, and nothing a damaged file could say to a terminal
-    text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-    notice(f"{Path(sys.argv[0]).name}: {text}")
+    notice(f"{Path(sys.argv[0]).name}: {_one_line(text)}")
     return 2
+
+
+def _one_line(text):
+    """`text` without line breaks and what a damaged file could say to a terminal."""
+    text = " ".join(text.split())
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def notice(text):
