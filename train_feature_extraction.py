@@ -99,14 +99,32 @@ def fit(dataset, fc7, training, validation, args, folder, callbacks=()):
     return head.fit(new_layer, seen, unseen, recipe, folder, callbacks)
 
 
-def accuracy_on_new_signs(dataset, fc7, args):
-    """What the same training reaches when no sign is on both sides of the split."""
+def tell_what_random_hides(dataset, fc7, args, accuracy):
+    """Print what the same training reaches when no sign is on both sides of the split."""
     from lab import splits
 
-    rows = splits.split(dataset.labels, dataset.tracks, args.val_fraction, args.seed)
+    try:
+        rows = splits.split(dataset.labels, dataset.tracks, args.val_fraction, args.seed)
+    except ValueError as error:
+        notice(f"Too few pictures to tell what the random split hides: {error}")
+        return
     with tempfile.TemporaryDirectory() as folder, redirect_stdout(io.StringIO()):
         _, history = fit(dataset, fc7, *rows, args, Path(folder))
-    return history.loc[history["val_loss"].idxmin(), "val_accuracy"]
+    honest = history.loc[history["val_loss"].idxmin(), "val_accuracy"]
+    print(
+        f"On signs never seen (--split track) the same training reaches {honest:.3f}: the "
+        f"random split flatters by {accuracy - honest:.3f}, for it has seen each sign before."
+    )
+
+
+def begun(args):
+    """The folder of the latest run in `--out`, and the arguments it was begun with."""
+    from lab import runs
+
+    folder = runs.latest(args.out)
+    record = runs.read(folder)
+    notice(f"Going on with {folder}, begun by: {record.get('command')}")
+    return folder, argparse.Namespace(**{**vars(args), **record["arguments"]})
 
 
 def main(argv=None):
@@ -118,19 +136,21 @@ def main(argv=None):
     from lab import features, results, runs
 
     with user_errors():
-        folder = runs.latest(args.out) if args.resume else None
-        if folder:
-            args = argparse.Namespace(**runs.read(folder)["arguments"])
+        folder, args = begun(args) if args.resume else (None, args)
         dataset, weights = read(args)
         training, validation, kind = split(dataset, args)
         record = runs.describe(args, dataset, weights, training, validation, kind)
-        folder = runs.go_on(folder, record) if folder else runs.create(args.out, record)
+        if folder:
+            runs.check_same(folder, record)
+        else:
+            runs.check_writable(args.out)
 
-        notice(f"{folder}: {len(training):,} pictures train, {len(validation):,} validate")
+        notice(f"{len(training):,} pictures train, {len(validation):,} validate")
         notice(f"Computing on the {device.name()}")
         fc7 = features.extract(
             dataset.images, weights, args.preprocess, args.precision, args.cache
         )  # [n, 4096]
+        folder = folder or runs.create(args.out, record)  # not before all pictures were good
         head, history = fit(
             dataset, fc7, training, validation, args, folder, [results.tensorboard(folder)]
         )
@@ -139,11 +159,7 @@ def main(argv=None):
     accuracy = record["metrics"]["validation"]["accuracy"]
     print(f"Best epoch: {record['best_epoch']}, validation accuracy {accuracy:.3f}")
     if kind == "random" and dataset.tracks is not None:
-        honest = accuracy_on_new_signs(dataset, fc7, args)
-        print(
-            f"On signs never seen (--split track) the same training reaches {honest:.3f}: the "
-            f"random split flatters by {accuracy - honest:.3f}, for it has seen each sign before."
-        )
+        tell_what_random_hides(dataset, fc7, args, accuracy)
     print(f"Report: {folder / 'report.html'}")
 
 

@@ -1,6 +1,7 @@
 """The new last layer: a Keras Dense layer on fc7 features; built, fitted, and kept while it is."""
 
 import time
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,6 +51,7 @@ def fit(head, training, validation, recipe, folder, callbacks=()):
     """
     classes = head.output_shape[-1]
     features, labels = training
+    folder = Path(folder)
     keeper = Keeper(folder, recipe)
     steps = -(-len(labels) // recipe.batch_size)
     head.compile(
@@ -73,7 +75,34 @@ def fit(head, training, validation, recipe, folder, callbacks=()):
             callbacks=[keeper, *callbacks],
             verbose=0,
         )
-    return keras.saving.load_model(folder / "head.keras"), keeper.history
+    return load(folder / "head.keras", classes), keeper.history
+
+
+def load(path, classes):
+    """The head in the file `path`. FileNotFoundError, or ValueError when it is damaged."""
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path} is not there: go on with the training with "
+            "`python train_feature_extraction.py --resume`"
+        )
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if damaged := archive.testzip():  # Keras does not look at the checksums
+                raise ValueError(f"checksum of {damaged}")
+        head = keras.saving.load_model(path)
+    except Exception as error:  # whatever the damaged bytes trip in zip, Keras or HDF5
+        found = ascii(str(error)[:200])
+        raise ValueError(
+            f"{path}: expected the head of a training, found damage: {found}; train again with "
+            "`python train_feature_extraction.py`"
+        ) from error
+    if head.input_shape != (None, 4096) or head.output_shape != (None, classes):
+        raise ValueError(
+            f"{path}: expected scores [n, {classes}] of features [n, 4096], "
+            f"found {head.output_shape} of {head.input_shape}; train again with "
+            "`python train_feature_extraction.py`"
+        )
+    return head
 
 
 def _one_hot(labels, classes):
@@ -109,6 +138,9 @@ def _batches(features, one_hot, recipe, first_epoch):
     return epochs.flat_map(epoch).map(gather, num_parallel_calls=2).prefetch(4)
 
 
+COLUMNS = ["epoch", "seconds", "loss", "accuracy", "val_loss", "val_accuracy"]
+
+
 class Keeper(keras.callbacks.Callback):
     """Prints each epoch as the course did, keeps what a later start needs, stops when it is over.
 
@@ -118,7 +150,7 @@ class Keeper(keras.callbacks.Callback):
 
     def __init__(self, folder, recipe):
         super().__init__()
-        self.folder, self.recipe = Path(folder), recipe
+        self.folder, self.recipe = folder, recipe
         self.history = pd.DataFrame()
 
     @property
@@ -130,22 +162,34 @@ class Keeper(keras.callbacks.Callback):
         return len(self.history) >= self.recipe.epochs or waited >= self.recipe.patience
 
     def restore(self, head):
-        """Load the newest whole checkpoint into `head`; the number of epochs it has seen."""
-        for path in sorted(self._checkpoints(), reverse=True):
-            epochs = int(path.name.split(".")[0])
+        """Put `head` where the newest whole checkpoint has it; the number of epochs it has seen."""
+        checkpoints = sorted(self._checkpoints(), reverse=True)
+        for path in checkpoints:
             try:
-                head.load_weights(path)
-                history = pd.read_csv(self.folder / "history.csv", float_precision="round_trip")
-            except (OSError, ValueError, KeyError) as error:
-                notice(f"{path} is damaged, trying the one before: {str(error).splitlines()[0]}")
+                values, history = self._read(path, head)
+            except Exception as error:  # whatever the damaged bytes trip in NumPy or Keras
+                notice(f"{path} is of no use: {str(error)[:200]!a}")
                 continue
-            self.history = history[:epochs]
-            notice(f"Going on after epoch {epochs}")
-            return epochs
+            for variable, value in zip(_state(head), values, strict=True):
+                variable.assign(value)
+            self.history = history
+            notice(f"Going on after epoch {len(history)}")
+            return len(history)
+        if checkpoints:
+            notice("No checkpoint is whole: starting with the first epoch")
         return 0
 
     def _checkpoints(self):
-        return list(self.folder.glob("checkpoints/*.weights.h5"))
+        return list(self.folder.glob("checkpoints/[0-9]*.npz"))
+
+    def _read(self, path, head):
+        """What `_keep` wrote: the values of `_state`, and the history. Any error: it is no good."""
+        with np.load(path) as file:  # checks the checksums
+            *values, history = file.values()
+        if [value.shape for value in values] != [tuple(each.shape) for each in _state(head)]:
+            raise ValueError("of another head")
+        load(self.folder / "head.keras", head.output_shape[-1])  # the best one before it
+        return values, pd.DataFrame(history, columns=COLUMNS).astype({"epoch": int})
 
     def on_epoch_begin(self, epoch, logs=None):
         self.begin = time.perf_counter()
@@ -158,7 +202,7 @@ class Keeper(keras.callbacks.Callback):
                 f"--learning-rate than {self.recipe.learning_rate:g}"
             )
         print_epoch(epoch + 1, seconds, logs["val_loss"], logs["val_accuracy"])
-        row = pd.DataFrame([{"epoch": epoch + 1, "seconds": seconds, **logs}])
+        row = pd.DataFrame([{"epoch": epoch + 1, "seconds": seconds, **logs}], columns=COLUMNS)
         self.history = pd.concat([self.history, row], ignore_index=True)
         self._keep(epoch + 1)
         self.model.stop_training = self.finished
@@ -169,9 +213,15 @@ class Keeper(keras.callbacks.Callback):
             _replace(self.folder / "head.keras", self.model.save)
         _replace(self.folder / "history.csv", lambda path: self.history.to_csv(path, index=False))
         (self.folder / "checkpoints").mkdir(exist_ok=True)
-        _replace(self.folder / f"checkpoints/{epochs:06}.weights.h5", self.model.save_weights)
+        state = [*map(np.asarray, _state(self.model)), self.history.to_numpy(float)]
+        _replace(self.folder / f"checkpoints/{epochs:06}.npz", lambda path: np.savez(path, *state))
         for old in sorted(self._checkpoints())[:-2]:
             old.unlink()
+
+
+def _state(head):
+    """All that a training step changes."""
+    return [*head.variables, *head.optimizer.variables]
 
 
 def _replace(path, write):

@@ -1,8 +1,10 @@
 """The run folder: what a training leaves, and the way back from there to a head that predicts."""
 
 import json
+import math
 import platform
 import sys
+import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +14,9 @@ import numpy as np
 import tensorflow as tf
 
 from lab import device, features, head
+
+# What every record must have, and of which type.
+PARTS = {"arguments": dict, "preprocess": str, "names": list, "weights": dict}
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,13 @@ def describe(args, dataset, weights, training, validation, kind):
     }
 
 
+def check_writable(out):
+    """Make the folder `out` if need be. OSError when nothing can be written there."""
+    Path(out).mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=out):
+        pass
+
+
 def create(out, record):
     """A new folder `OUT/<UTC time>` with the record in it, and `OUT/latest` pointing to it."""
     folder = Path(out) / datetime.now(UTC).strftime("%Y-%m-%dT%H%M%S.%fZ")
@@ -77,28 +89,30 @@ def latest(out):
     """The folder that `OUT/latest` points to. FileNotFoundError when no run was begun."""
     link = Path(out) / "latest"
     if not link.exists():
-        raise FileNotFoundError(f"{link}: expected a training run to resume, found none")
+        raise FileNotFoundError(
+            f"{link}: expected a training run to go on with, found none: leave --resume out"
+        )
     return link.resolve()
 
 
-def go_on(folder, record):
-    """`folder`, if its training had not ended and was begun with the same data and weights."""
+def check_same(folder, record):
+    """ValueError when the training in `folder` has ended or was begun with other input."""
     begun = read(folder)
     if "metrics" in begun:
         raise ValueError(f"{folder}: this training has ended; leave --resume out to start another")
     for what in ("data", "weights", "split"):
-        if begun[what] != record[what]:
+        if begun.get(what) != record[what]:
             raise ValueError(
-                f"{folder}: was begun with {what} {begun[what]}, found {record[what]}: "
+                f"{folder}: was begun with {what} {begun.get(what)}, found {record[what]}: "
                 "leave --resume out to start another run"
             )
-    return folder
 
 
 def write(folder, record):
     """Write `run.json`, whole or not at all."""
     unfinished = folder / "unfinished-run.json"
-    unfinished.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+    text = json.dumps(record, indent=2, ensure_ascii=False)
+    unfinished.write_text(text + "\n", encoding="utf-8")
     unfinished.replace(folder / "run.json")
 
 
@@ -111,10 +125,20 @@ def read(folder):
             "train one with `python train_feature_extraction.py`"
         )
     try:
-        record = json.loads(path.read_text())
-        record["names"], record["weights"]["sha256"], record["preprocess"]
-    except (ValueError, KeyError, TypeError):
-        raise ValueError(f"{path}: expected the record of a training run, found damage") from None
+        record = json.loads(path.read_text(encoding="utf-8"))
+        whole = (
+            all(isinstance(record[part], kind) for part, kind in PARTS.items())
+            and all(isinstance(name, str) for name in record["names"])
+            and isinstance(record["weights"]["sha256"], str)
+            and 0 < record.get("temperature", 1.0) < math.inf
+        )
+    except (ValueError, KeyError, TypeError, RecursionError):
+        whole = False
+    if not whole:
+        raise ValueError(
+            f"{path}: expected the record of a training run, found damage: "
+            "train again with `python train_feature_extraction.py`"
+        )
     return record
 
 
@@ -138,18 +162,4 @@ def load(folder, weights_sha256, convention):
                 "--demo" if record["arguments"].get("demo") else "--weights",
             )
         )
-    return Run(folder, _load_head(folder / "head.keras", len(record["names"])), record)
-
-
-def _load_head(path, classes):
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} is not there: the training stopped early; add --resume")
-    try:
-        loaded = keras.saving.load_model(path)
-    except Exception as error:  # whatever the damaged bytes trip in Keras, zip or HDF5
-        raise ValueError(f"{path}: expected a Keras model, found damage: {error}") from error
-    if loaded.output_shape != (None, classes):
-        raise ValueError(
-            f"{path}: expected scores for {classes} classes, found {loaded.output_shape}"
-        )
-    return loaded
+    return Run(folder, head.load(folder / "head.keras", len(record["names"])), record)
