@@ -83,11 +83,7 @@ def sign_names():
 def _from_pickle(path):
     content = pickles.load(path)
     if not isinstance(content, dict) or not {"features", "labels"} <= content.keys():
-        found = (
-            f"keys {sorted(map(str, content))}"
-            if isinstance(content, dict)
-            else type(content).__name__
-        )
+        found = f"keys {[*content]!s:.200}" if isinstance(content, dict) else type(content).__name__
         raise ValueError(
             f"{path}: expected a dict with features and labels, found {found}; {REMEDY}"
         )
@@ -107,10 +103,21 @@ def _from_pickle(path):
 
 
 def _array(path, content, key, expected):
+    if not _are_numbers(content[key]):  # of texts NumPy makes room for the longest in every row
+        raise ValueError(f"{path}: {key}: expected {expected}, found other values; {REMEDY}")
     try:
         return np.asarray(content[key])
     except ValueError as error:  # rows of different lengths
         raise ValueError(f"{path}: {key}: expected {expected}, found {error}; {REMEDY}") from error
+
+
+def _are_numbers(value):
+    """Is it a number, an array of them, or a list of such?"""
+    if isinstance(value, list | tuple):
+        return all(map(_are_numbers, value))
+    if isinstance(value, np.ndarray):
+        return value.dtype.kind in "biuf"
+    return isinstance(value, int | float | np.number)
 
 
 def _unexpected(path, key, expected, array):
@@ -223,15 +230,15 @@ def _open_zip(path):
 
 def _unzip(path, archive, name):
     """Member `name` as a file in memory; its declared size, which ends the reading, is bounded."""
-    info = archive.getinfo(name)
+    info, shown = archive.getinfo(name), f"{path}: {_shown(name)}"
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise ValueError(f"{path}: {name} is packed in another way than the official archives")
+        raise ValueError(f"{shown} is packed in another way than the official archives")
     if info.file_size > LARGEST_MEMBER:
-        raise ValueError(f"{path}: {name} has {info.file_size:,} bytes, too many for a sign")
+        raise ValueError(f"{shown} has {info.file_size:,} bytes, too many for a sign")
     try:
         return io.BytesIO(archive.read(info))
     except DAMAGE as error:
-        raise ValueError(f"{path}: {name} is damaged ({error})") from error
+        raise ValueError(f"{shown} is damaged ({error})") from error
 
 
 def _official(path, members, open_member, skip_broken):
@@ -272,13 +279,18 @@ def _decode(path, members, open_member):
 def _without(path, broken, count, skip_broken):
     """The rows that are whole, of `count`; `broken` maps the others to their names."""
     if broken:
-        named = ", ".join(str(name) for name in list(broken.values())[:3])
+        named = ", ".join(_shown(name) for name in list(broken.values())[:3])
         found = f"{path}: {len(broken)} of {count} pictures cannot be read: {named}"
         found += ", ..." if len(broken) > 3 else ""
         if not skip_broken or len(broken) == count:
             raise ValueError(f"{found}; mend them or leave them out with --skip-broken")
         notice(f"{found}; left out")
     return np.setdiff1d(np.arange(count), list(broken))
+
+
+def _shown(name):
+    """A name from a file for a message: short, without control characters."""
+    return repr(str(name)[:80])[1:-1]
 
 
 def _test_labels(path, members, open_member, test):
@@ -289,7 +301,7 @@ def _test_labels(path, members, open_member, test):
     if files != labels.keys():
         raise ValueError(
             f"{path}: holds {len(files)} pictures, its {TEST_LABELS} lists {len(labels)}, and "
-            f"they differ in {min(files ^ labels.keys())}; unpack or download it again"
+            f"they differ in {_shown(min(files ^ labels.keys()))}; unpack or download it again"
         )
     return [labels[match["file"]] for match in test]
 
@@ -313,10 +325,11 @@ def _read_labels(path, file):
     with io.TextIOWrapper(file, encoding="utf-8", newline="") as text:
         try:
             rows = csv.DictReader(text, delimiter=";")
-            return {row["Filename"]: int(row["ClassId"]) for row in rows}
-        except (KeyError, TypeError, ValueError, csv.Error) as error:
+            return {str(row["Filename"]): np.int64(row["ClassId"]) for row in rows}
+        except (KeyError, TypeError, ValueError, OverflowError, csv.Error) as error:
             raise ValueError(
-                f"{path}: {TEST_LABELS}: expected columns Filename and ClassId, found {error!r}"
+                f"{path}: {TEST_LABELS}: expected columns Filename and ClassId, "
+                f"found {error!r:.200}"
             ) from error
 
 
@@ -350,7 +363,7 @@ def _from_class_folders(path, skip_broken):
     dataset = Dataset(paths, labels, [folder.name for folder in folders]).take(whole)
     empty = np.setdiff1d(np.arange(len(folders)), dataset.labels)
     if empty.size:
-        named = ", ".join(folders[label].name for label in empty[:5])
+        named = ", ".join(_shown(folders[label].name) for label in empty[:5])
         raise ValueError(f"{path}: {len(empty)} subfolders hold no picture: {named}; remove them")
     return dataset
 

@@ -135,6 +135,7 @@ FEATURES = np.zeros((120, 32, 32, 3), np.uint8)
         ({"labels": [1] * 119}, r"labels: expected whole numbers \[120\], found int64 \[119\]"),
         ({"labels": np.eye(120, dtype=int)}, r"found int64 \[120, 120\]"),
         ({"labels": [np.nan] * 120}, "labels: expected whole numbers .* found float64"),
+        ({"labels": ["x" * 9999] + [""] * 119}, "labels: expected .* found other values"),
         ({"labels": [43] * 120}, "expected labels 0-42, the rows of signnames.csv, found 43-43"),
         ({"labels": [-1] * 120}, "found -1--1"),
     ],
@@ -343,6 +344,8 @@ def test_test_pictures_without_labels_name_the_archive_that_has_them(tmp_path, f
         (b"Filename;Width\n00000.ppm;40\n", "expected columns Filename and ClassId"),
         (TEST_LIST.replace(b";38", b";many"), "expected columns Filename and ClassId"),
         (TEST_LIST.replace(b";38", b";43"), "expected labels 0-42"),
+        (TEST_LIST.replace(b";38", b";1" + 30 * b"0"), "found OverflowError"),
+        (TEST_LIST.replace(b"00002.", b"\x1b2m\x07."), r"differ in .*\\x1b2m\\x07\.ppm"),
         (b"\xff\xfe\x00", "expected columns Filename and ClassId"),
     ],
 )

@@ -9,8 +9,6 @@ import pytest
 from conftest import PROJECT
 from fuzz_readers import READERS
 
-GAP = "lab/datasets.py: a class beyond 64 bits is an OverflowError, messages repeat damaged names"
-
 
 def run(*arguments, **environment):
     return subprocess.run(
@@ -28,13 +26,7 @@ def short_run():
     return run("tests/fuzz_readers.py", "--count", "200")
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=[pytest.mark.xfail(reason=GAP)] if name == "csv in zip" else [])
-        for name in READERS
-    ],
-)
+@pytest.mark.parametrize("name", READERS)
 def test_damaged_files_end_in_the_documented_errors_and_nothing_else(short_run, name):
     row = re.search(rf"(?m)^{name} +200 +(\d+) +(\d+) .* (\d+)$", short_run.stdout)
     loaded, refused, failures = map(int, row.groups())
