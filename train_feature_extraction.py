@@ -89,11 +89,14 @@ def split(dataset, args):
 
 def fit(dataset, fc7, training, validation, args, folder, callbacks=()):
     """A head fitted on the rows `training`, the best by the rows `validation`; and its history."""
+    import tensorflow as tf
+
     from lab import convex, head
 
     new_layer = head.build(len(dataset.names), args.seed)
     recipe = head.Recipe(**{name: getattr(args, name) for name in head.Recipe.__annotations__})
-    seen, unseen = ((fc7[rows], dataset.labels[rows]) for rows in (training, validation))
+    sides = (training, validation)
+    seen, unseen = ((tf.constant(fc7[rows]), dataset.labels[rows]) for rows in sides)
     if args.solver == "lbfgs":
         return convex.fit(new_layer, seen, unseen, folder)
     return head.fit(new_layer, seen, unseen, recipe, folder, callbacks)
@@ -141,7 +144,7 @@ def main(argv=None):
         training, validation, kind = split(dataset, args)
         record = runs.describe(args, dataset, weights, training, validation, kind)
         if folder:
-            runs.check_same(folder, record)
+            record = runs.go_on(folder, record)
         else:
             runs.check_writable(args.out)
 
@@ -150,6 +153,7 @@ def main(argv=None):
         fc7 = features.extract(
             dataset.images, weights, args.preprocess, args.precision, args.cache
         )  # [n, 4096]
+        del weights  # 244 MB nobody needs any more
         folder = folder or runs.create(args.out, record)  # not before all pictures were good
         head, history = fit(
             dataset, fc7, training, validation, args, folder, [results.tensorboard(folder)]

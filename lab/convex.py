@@ -12,8 +12,8 @@ from scipy.optimize import minimize
 
 # From a penalty that allows little to one that allows nearly all; each search starts where the one
 # before ended.
-PENALTIES = (1e-1, 1e-2, 3e-3, 1e-3, 3e-4)
-STEPS = 100
+PENALTIES = (1e-2, 3e-3, 1e-3, 3e-4)
+STEPS = 60  # after which the loss of 26,000 signs falls by less than 1 % in twenty more
 
 
 def fit(head, training, validation, folder):
@@ -54,9 +54,11 @@ class Problem:
     """Softmax regression on features moved to mean 0 and scaled to spread 1, which L-BFGS likes."""
 
     def __init__(self, features, labels, classes):
-        features = np.asarray(features, np.float32)
+        features = np.array(features, np.float32)
         self.mean, self.spread = features.mean(axis=0), features.std() or 1.0
-        self.features = tf.constant((features - self.mean) / self.spread)
+        features -= self.mean  # in place: of 26,000 signs each copy takes 430 MB
+        features /= self.spread
+        self.features = tf.constant(features)
         self.labels = tf.constant(labels)
         self.shape = (features.shape[1] + 1, classes)  # the last row is the bias
         self.start = np.zeros(np.prod(self.shape))

@@ -3,6 +3,7 @@
 The scripts import this before anything else that needs TensorFlow, which then starts quietly.
 """
 
+import functools
 import os
 import sys
 import tempfile
@@ -50,6 +51,7 @@ def name():
     return f"GPU {details.get('device_name', cards[0].name)}"
 
 
+@functools.cache
 def precision(choice="auto"):
     """The tf.DType to compute in: the one named, or with "auto" the fastest that is safe.
 

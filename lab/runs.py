@@ -3,6 +3,7 @@
 import json
 import math
 import platform
+import shlex
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -39,7 +40,7 @@ class Run:
 def describe(args, dataset, weights, training, validation, kind):
     """The record of a training that begins: all that its numbers depend on."""
     return {
-        "command": " ".join(["python", Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": shlex.join(["python", Path(sys.argv[0]).name, *sys.argv[1:]]),
         "arguments": {**vars(args), "resume": False},
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": {
@@ -51,6 +52,7 @@ def describe(args, dataset, weights, training, validation, kind):
         "device": device.name(),
         "network": "alexnet",
         "preprocess": args.preprocess,
+        "precision": device.precision(args.precision).name,
         "seed": args.seed,
         "names": dataset.names,
         "weights": {
@@ -95,8 +97,11 @@ def latest(out):
     return link.resolve()
 
 
-def check_same(folder, record):
-    """ValueError when the training in `folder` has ended or was begun with other input."""
+def go_on(folder, record):
+    """`record` with the command that began the training in `folder`.
+
+    Raises ValueError when that training has ended or was begun with other input.
+    """
     begun = read(folder)
     if "metrics" in begun:
         raise ValueError(f"{folder}: this training has ended; leave --resume out to start another")
@@ -106,6 +111,7 @@ def check_same(folder, record):
                 f"{folder}: was begun with {what} {begun.get(what)}, found {record[what]}: "
                 "leave --resume out to start another run"
             )
+    return record | {"command": begun.get("command", record["command"])}
 
 
 def write(folder, record):
