@@ -127,7 +127,9 @@ def begun(args):
     folder = runs.latest(args.out)
     record = runs.read(folder)
     notice(f"Going on with {folder}, begun by: {record.get('command')}")
-    return folder, argparse.Namespace(**{**vars(args), **record["arguments"]})
+    # "auto" might measure otherwise today, and the features would not be the same.
+    precision = {"precision": record.get("precision", args.precision)}
+    return folder, argparse.Namespace(**vars(args) | record["arguments"] | precision)
 
 
 def main(argv=None):
