@@ -27,8 +27,10 @@ def extract(pictures, weights, convention="caffe", precision="auto", cache=True)
     weights: layer -> (kernel, bias), from `alexnet.load_weights`.
     precision: "float32", "bfloat16" or "auto", see `device.precision`.
     cache: keep the features on disk and take from there what an earlier call computed.
-    Raises ValueError for a picture that is damaged, or weights that make a feature overflow.
+    Raises ValueError for no picture at all, one that is damaged, or features that overflow.
     """
+    if not len(pictures):
+        raise ValueError("fc7 features: expected at least one picture, found none")
     dtype = device.precision(precision)
     shape = (len(pictures), SIZE)
     compute = functools.partial(_compute, pictures, weights, convention, dtype)

@@ -22,3 +22,11 @@ def lab_file():
         return path
 
     return find
+
+
+@pytest.fixture(scope="session")
+def demo_weights():
+    """Random weights of the true shapes; to make them takes a second."""
+    from lab import demo
+
+    return demo.weights()
