@@ -39,7 +39,7 @@ def _number(text, kind, lowest, highest):
     if not lowest <= value <= highest:  # NaN fails every comparison
         what = "a whole number" if kind is int else "a number"
         raise argparse.ArgumentTypeError(
-            f"expected {what} from {lowest:g} to {highest:g}, found {text}"
+            f"expected {what} from {lowest:,} to {highest:,}, found {text[:40]}"
         )
     return value
 
