@@ -36,8 +36,9 @@ def build(classes, seed=0):
 
 def probabilities(head, features, temperature=1.0):
     """Of each class, for each row of `features`: float32 [n, classes]."""
-    scores = head.predict(features, batch_size=4096, verbose=0)
-    return tf.nn.softmax(scores / temperature).numpy()
+    # Not `predict`, which takes a float32 copy of all features first.
+    parts = [head(features[start : start + 4096]) for start in range(0, len(features), 4096)]
+    return tf.nn.softmax(tf.concat(parts, axis=0) / temperature).numpy()
 
 
 def fit(head, training, validation, recipe, folder, callbacks=()):
