@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from argparse import ArgumentTypeError
 
 import pytest
 from conftest import PROJECT
@@ -82,7 +83,8 @@ def test_importing_a_script_reads_no_file_and_starts_no_tensorflow(script):
     ],
 )
 def test_a_number_out_of_range_is_refused(kind, text):
-    with pytest.raises(command_line.argparse.ArgumentTypeError, match=r"expected a .* from [\d,.e-]+ to [\d,.]+, found"):
+    expected = r"expected a .* from [\d,.e-]+ to [\d,.]+, found"
+    with pytest.raises(ArgumentTypeError, match=expected):
         kind(text)
 
 
