@@ -8,7 +8,7 @@ demo: .venv/installed ## steps 3 and 4 without any file or network
 	$(RUN) train_feature_extraction.py --demo
 	$(RUN) feature_extraction.py --demo --head runs/latest
 	@echo
-	@echo "You drew 2,000 traffic signs, pushed them once through AlexNet with random weights,"
+	@echo "You drew 4,000 traffic signs, pushed them once through AlexNet with random weights,"
 	@echo "trained a new last layer on what came out, and let it name two signs it had not seen."
 	@echo "The run, with plots and report.html, is in runs/latest. Real weights do far better:"
 	@echo

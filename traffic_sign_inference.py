@@ -38,7 +38,7 @@ def main(argv=None):
     notice(f"Computing on the {device.name()}")
 
     begin = time.perf_counter()
-    probabilities = classify(signs, weights, args.preprocess)
+    probabilities = classify(signs, weights, args.preprocess).numpy()
     seconds = time.perf_counter() - begin
 
     print_top(probabilities, class_names, args.top)

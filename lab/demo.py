@@ -6,7 +6,7 @@ import numpy as np
 
 from lab.command_line import notice
 
-SIGNS = 2000
+SIGNS = 4000
 PIXELS = 16  # divides conv1: pixels from 0 to 255 then give fc7 a spread of about 1
 
 
