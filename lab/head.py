@@ -31,7 +31,8 @@ class Recipe:
 def build(classes, seed=0):
     """An untrained head: features [n, 4096] -> scores [n, classes]; softmax makes probabilities."""
     start = keras.initializers.RandomNormal(stddev=1e-2, seed=seed)
-    return keras.Sequential([keras.Input([4096]), keras.layers.Dense(classes, None, True, start)])
+    layer = keras.layers.Dense(classes, kernel_initializer=start)
+    return keras.Sequential([keras.Input([4096]), layer])
 
 
 def probabilities(head, features, temperature=1.0):
