@@ -71,9 +71,14 @@ def describe(args, dataset, weights, training, validation, kind):
 
 def check_writable(out):
     """Make the folder `out` if need be. OSError when nothing can be written there."""
-    Path(out).mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=out):
-        pass
+    try:
+        Path(out).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):
+            pass
+    except OSError as error:
+        raise OSError(
+            f"{out}: runs cannot be kept here ({error.strerror}): name another folder with --out"
+        ) from error
 
 
 def create(out, record):
