@@ -1,0 +1,629 @@
+"""The four lessons from the command line: what they print, and what bad input ends in."""
+
+import json
+import os
+import pickle
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import PROJECT
+from PIL import Image
+
+import feature_extraction
+import imagenet_inference
+import traffic_sign_inference
+import train_feature_extraction
+from caffe_classes import class_names
+from lab import datasets, demo, drawn_signs, features, head, plots, results, runs
+
+INFERENCE = [imagenet_inference, traffic_sign_inference, feature_extraction]
+LESSONS = [*INFERENCE, train_feature_extraction]
+DRAWN = {}
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path, monkeypatch, demo_weights):
+    """An empty current folder; what --demo makes up is made once for all tests, and smaller."""
+
+    def dataset():
+        demo.notice("DEMO: signs stand in for train.p.")
+        if not DRAWN:
+            DRAWN["signs"] = drawn_signs.draw(300)
+        return DRAWN["signs"]
+
+    def weights():
+        demo.notice("DEMO: random weights stand in for bvlc-alexnet.npy.")
+        return demo_weights
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(demo, "dataset", dataset)
+    monkeypatch.setattr(demo, "weights", weights)
+    return tmp_path
+
+
+@pytest.fixture
+def real_weights(monkeypatch, demo_weights):
+    """`bvlc-alexnet.npy` as if it were there."""
+    monkeypatch.setattr("alexnet.load_weights", lambda path: demo_weights)
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Training without the network and without plots: pictures give their own pixels."""
+
+    def extract(pictures, *_):
+        if not isinstance(pictures, np.ndarray):
+            pictures = np.stack([np.asarray(Image.open(path)) for path in pictures])
+        pixels = pictures.reshape(len(pictures), -1)
+        return np.pad(pixels / np.float16(255), [(0, 0), (0, 4096 - pixels.shape[1])])
+
+    monkeypatch.setattr(features, "extract", extract)
+    for name in ("learning_curves", "confusion", "mistakes", "class_balance", "reliability"):
+        monkeypatch.setattr(plots, name, lambda *_: None)
+    monkeypatch.setattr(results.board, "write_extras", lambda *_: None)
+    monkeypatch.setattr(results.report, "write", lambda *_: None)
+
+
+def run(script, *arguments):
+    script.main([str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def complaint(capsys):
+    """A function that runs a script which must end with one line on stderr: that line."""
+
+    def complain(script, *arguments):
+        with pytest.raises(SystemExit) as stop:
+            run(script, *arguments)
+        said = capsys.readouterr()
+        assert stop.value.code == 2
+        assert not said.out
+        *notices, line = said.err.splitlines()
+        assert all(
+            re.match("DEMO: |The new layer|Which pictures|Going on|.* train, ", notice)
+            or notice.startswith(("Computing on", "too few"))
+            for notice in notices
+        ), said.err
+        assert line.isprintable()
+        assert len(line) < 700
+        return line
+
+    return complain
+
+
+def image(path, mode="RGB", size=(40, 30), **options):
+    pixels = np.random.default_rng(0).integers(0, 256, (*size[::-1], 3), np.uint8)
+    picture = Image.fromarray(pixels)
+    if mode == "I;16":
+        picture = Image.fromarray(pixels[..., 0].astype(np.uint16) * 257)
+    elif mode != "RGB":
+        picture = picture.convert(mode)
+    picture.save(path, **options)
+    return path
+
+
+def course_file(path, **changes):
+    drawn = drawn_signs.draw(86)
+    content = {"features": drawn.images, "labels": drawn.labels} | changes
+    path.write_bytes(pickle.dumps(content))
+    return path
+
+
+# ---- what they print ----------------------------------------------------------------------------
+
+TIME = r"Time: \d+\.\d{3} seconds\n"
+
+
+def names_and_probabilities(printed, pictures, top):
+    """The blocks of the course's format: a list of (name, probability) for each picture."""
+    line = r".+: [01]\.\d{3}\n"
+    blocks = "".join(rf"Image {number}\n(?:{line}){{{top}}}\n" for number in range(pictures))
+    assert re.fullmatch(blocks + TIME, printed), printed
+    return [
+        [(name, float(value)) for name, value in re.findall(r"(?m)^(.+): ([01]\.\d{3})$", block)]
+        for block in re.split(r"Image \d+\n", printed.split("Time: ")[0])[1:]
+    ]
+
+
+@pytest.mark.parametrize("script", INFERENCE)
+@pytest.mark.parametrize("top", [1, 5])
+def test_the_demo_prints_what_the_course_printed_and_says_so_beside_it(script, top, capsys):
+    run(script, "--demo", "--top", top)
+    said = capsys.readouterr()
+    blocks = names_and_probabilities(said.out, pictures=2, top=top)
+    known = datasets.sign_names() if script is feature_extraction else class_names
+    for block in blocks:
+        assert {name for name, _ in block} <= set(known)
+        assert sorted((value for _, value in block), reverse=True) == [v for _, v in block]
+    assert said.err.count("DEMO: ") == 2
+    assert "Computing on the " in said.err
+
+
+@pytest.mark.parametrize("script", INFERENCE)
+def test_more_names_than_there_are_are_all_of_them(script, real_weights, tmp_path, capsys):
+    run(script, image(tmp_path / "a.png"), "--top", 5000)
+    classes = 43 if script is feature_extraction else 1000
+    (block,) = names_and_probabilities(capsys.readouterr().out, 1, classes)
+    assert sum(value for _, value in block) == pytest.approx(1, abs=0.0005 * classes)
+
+
+def test_the_picture_named_first_is_image_0(real_weights, tmp_path, capsys):
+    one, other = image(tmp_path / "a.png"), image(tmp_path / "b.png", size=(227, 300))
+    for order in ([one, other], [other, one]):
+        run(imagenet_inference, *order)
+    first, second = capsys.readouterr().out.split("seconds\n")[:2]
+    blocks = [re.split(r"Image \d\n|Time", text)[1:3] for text in (first, second)]
+    assert blocks[0] == blocks[1][::-1]
+    assert blocks[0][0] != blocks[0][1]
+
+
+def test_the_conventions_differ(real_weights, tmp_path, capsys):
+    path = image(tmp_path / "a.png")
+    printed = []
+    for convention in ("caffe", "course"):
+        run(imagenet_inference, path, "--preprocess", convention)
+        printed.append(names_and_probabilities(capsys.readouterr().out, 1, 5))
+    assert printed[0] != printed[1]
+
+
+@pytest.mark.parametrize(
+    ("mode", "suffix"),
+    [("L", "png"), ("P", "png"), ("RGBA", "png"), ("I;16", "png"), ("CMYK", "jpg"), ("1", "png"),
+     ("LA", "png"), ("RGB", "jpg")],
+)  # fmt: skip
+def test_pictures_of_every_kind_just_work(real_weights, tmp_path, capsys, mode, suffix):
+    run(traffic_sign_inference, image(tmp_path / f"a.{suffix}", mode), "--top", 1)
+    names_and_probabilities(capsys.readouterr().out, 1, 1)
+
+
+def test_a_figure_is_drawn(tmp_path):
+    run(imagenet_inference, "--demo", "--figure", tmp_path / "figure.png")
+    assert np.asarray(Image.open(tmp_path / "figure.png")).std() > 10
+
+
+def test_an_untrained_layer_guesses_and_its_seed_decides_what(capsys):
+    printed = []
+    for seed in (0, 0, 1):
+        run(feature_extraction, "--demo", "--seed", seed)
+        said = capsys.readouterr()
+        assert "untrained" in said.err
+        printed.append(names_and_probabilities(said.out, 2, 5))
+    assert printed[0] == printed[1] != printed[2]
+
+
+# ---- training -----------------------------------------------------------------------------------
+
+EPOCH = rf"Epoch \d+\n{TIME}Validation Loss = \d+\.\d{{6}}\nValidation Accuracy = [01]\.\d{{6}}\n\n"
+
+
+OPTIONS = ["--demo", "--limit", "250", "--epochs", "30", "--patience", "30", "--split", "random"]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, demo_weights):
+    """The folder of a training by the program itself, killed and resumed, and what it then said."""
+    folder = tmp_path_factory.mktemp("trained")
+    program = "from lab import demo; demo.SIGNS = 300\n"
+    program += "import train_feature_extraction; train_feature_extraction.main()"
+
+    def start(*more):
+        return subprocess.Popen(
+            [sys.executable, "-c", program, *OPTIONS, *more],
+            cwd=folder,
+            env=os.environ | {"PYTHONPATH": str(PROJECT)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    process = start()
+    next(line for line in process.stdout if line.startswith("Validation Accuracy"))
+    time.sleep(0.3)
+    process.kill()
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    process = start("--resume")
+    out, err = process.communicate(timeout=100)
+    assert process.returncode == 0, err
+    return folder, out, err
+
+
+@pytest.fixture
+def finished(trained, place):
+    """The folder of a training that ended, free to be damaged."""
+    shutil.copytree(trained[0] / "runs", place / "runs", symlinks=True)
+    return (place / "runs/latest").resolve()
+
+
+def test_a_killed_training_goes_on_and_prints_the_other_epochs(trained):
+    _, out, err = trained
+    done = int(re.search(r"Going on after epoch (\d+)\n", err)[1])
+    assert "begun by: python -c --demo --limit 250" in err
+    assert 1 <= done < 30
+    assert re.match(f"(?:{EPOCH}){{{30 - done}}}Best epoch: ", out), out
+    assert [int(n) for n in re.findall(r"Epoch (\d+)", out)] == [*range(done + 1, 31)]
+
+
+def test_a_random_split_says_what_it_flatters_by(trained):
+    accuracies = re.search(
+        r"validation accuracy ([\d.]+)\nOn signs never seen \(--split track\) the same training "
+        r"reaches ([\d.]+): the random split flatters by (-?[\d.]+), ",
+        trained[1],
+    )
+    seen, unseen, difference = map(float, accuracies.groups())
+    assert difference == pytest.approx(seen - unseen, abs=0.002)
+
+
+def test_the_run_folder_has_all_a_training_leaves(trained):
+    folder, out, _ = trained
+    latest = folder / "runs/latest"
+    for name in ("head.keras", "run.json", "history.csv", "report.html", "split.npz", "tensorboard",
+                 "learning_curves.png", "confusion.png"):  # fmt: skip
+        assert (latest / name).exists(), name
+    assert re.search(r"Report: (.*)\n$", out)[1] == f"{latest.resolve()}/report.html"
+    record = json.loads((latest / "run.json").read_text())
+    history = pd.read_csv(latest / "history.csv")
+    assert list(history["epoch"]) == [*range(1, 31)]
+    assert record["best_epoch"] == history["val_loss"].argmin() + 1
+    best = history["val_accuracy"][record["best_epoch"] - 1]
+    assert record["metrics"]["validation"]["accuracy"] == pytest.approx(best)
+    assert f"validation accuracy {best:.3f}\n" in out
+    assert (record["split"]["kind"], record["data"]["pictures"]) == ("random", 250)
+
+
+@pytest.mark.usefixtures("quick")
+def test_an_uninterrupted_training_ends_in_the_same_head(trained, place, monkeypatch):
+    """On the same features, which the killed program left on disk."""
+    record = runs.read(trained[0] / "runs/latest")
+    (cached,) = (trained[0] / ".cache/features").glob("*/features.f16")
+    fc7 = np.memmap(cached, np.float16, "r", shape=(250, 4096))
+    monkeypatch.setattr(features, "extract", lambda *_: fc7)
+    run(train_feature_extraction, *OPTIONS, "--precision", record["precision"])
+    mine, theirs = (
+        head.load(folder / "runs/latest/head.keras", 43).get_weights()
+        for folder in (place, trained[0])
+    )
+    np.testing.assert_array_equal(mine[0], theirs[0])
+    np.testing.assert_array_equal(mine[1], theirs[1])
+
+
+def test_the_trained_head_names_signs_as_its_numbers_say(trained, demo_weights, capsys):
+    folder = trained[0] / "runs/latest"
+    run(feature_extraction, "--demo", "--head", folder)
+    said = capsys.readouterr()
+    assert "untrained" not in said.err
+    kernel, bias = head.load(folder / "head.keras", 43).get_weights()
+    signs = np.stack(list(demo.signs().values()))
+    fc7 = features.extract(signs, demo_weights, precision="float32", cache=False)
+    scores = np.exp(fc7.astype(np.float64) @ kernel + bias)
+    expected = scores / scores.sum(axis=1, keepdims=True)
+    for row, block in zip(expected, names_and_probabilities(said.out, 2, 5), strict=True):
+        best = np.argsort(-row)[:5]
+        assert [name for name, _ in block] == [datasets.sign_names()[label] for label in best]
+        np.testing.assert_allclose([value for _, value in block], row[best], atol=2e-3)
+
+
+def test_a_training_that_ended_is_not_gone_on_with(finished, complaint, place):
+    before = sorted((place / "runs").iterdir())
+    assert "this training has ended; leave --resume out" in complaint(
+        train_feature_extraction, "--resume", "--demo"
+    )
+    assert sorted((place / "runs").iterdir()) == before
+
+
+def counts_of(run_folder):
+    record = runs.read(run_folder)
+    return record["data"]["pictures"], record["split"]["train"] + record["split"]["validation"]
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_limit_takes_every_class_in_its_share(capsys, place, monkeypatch):
+    seen = {}
+    write = results.write
+
+    def spy(folder, record, dataset, *rest):
+        seen["labels"] = dataset.labels
+        return write(folder, record, dataset, *rest)
+
+    monkeypatch.setattr(results, "write", spy)
+    run(train_feature_extraction, "--demo", "--limit", 100, "--epochs", 1)
+    assert counts_of("runs/latest") == (100, 100)
+    share = np.bincount(DRAWN["signs"].labels) / 3
+    assert np.abs(np.bincount(seen["labels"], minlength=43) - share).max() <= 1
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("limit", [2, 3, 43])
+def test_a_handful_of_pictures_is_enough(limit, capsys):
+    run(train_feature_extraction, "--demo", "--limit", limit, "--split", "random", "--epochs", 1)
+    assert "Best epoch: 1" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("quick")
+def test_lbfgs_trains_from_the_command_line(capsys, place, monkeypatch):
+    monkeypatch.setattr("lab.convex.STEPS", 5)
+    run(train_feature_extraction, "--demo", "--limit", 90, "--solver", "lbfgs")
+    out = capsys.readouterr().out
+    assert re.match(r"L2 .*\nValidation Loss = [\d.]+\nValidation Accuracy = [\d.]+\n\n", out), out
+    assert (place / "runs/latest/head.keras").exists()
+
+
+@pytest.mark.usefixtures("quick", "real_weights")
+def test_a_folder_of_pictures_trains_and_its_names_are_the_classes(tmp_path, capsys):
+    for name in ("stop", "yield sign"):
+        (tmp_path / "mine" / name).mkdir(parents=True)
+        for number in range(6):
+            pixels = np.random.default_rng(number).integers(0, 256, (32, 32, 3), np.uint8)
+            Image.fromarray(pixels).save(tmp_path / f"mine/{name}/{number}.png")
+    run(train_feature_extraction, "--data", tmp_path / "mine", "--epochs", 1, "--split", "random")
+    assert runs.read(tmp_path / "runs/latest")["names"] == ["stop", "yield sign"]
+
+
+# ---- bad input: one line, exit 2, nothing written -----------------------------------------------
+
+
+@pytest.mark.parametrize("script", INFERENCE)
+def test_a_missing_picture_names_download_and_demo(script, complaint, place):
+    line = complaint(script)
+    assert f"{script.PICTURES[0]} is not there" in line
+    assert "python download.py" in line
+    assert "--demo" in line
+    assert not list(place.iterdir())
+
+
+@pytest.mark.parametrize("script", INFERENCE)
+def test_missing_weights_name_download_and_demo(script, complaint, tmp_path):
+    line = complaint(script, image(tmp_path / "a.png"))
+    assert "bvlc-alexnet.npy is not there" in line
+    assert "python download.py weights" in line
+    assert "--demo" in line
+
+
+def test_training_without_data_or_weights_names_download_and_demo(complaint, place):
+    for missing, what in (("train.p", "train"), ("bvlc-alexnet.npy", "weights")):
+        line = complaint(train_feature_extraction)
+        assert missing in line
+        assert f"python download.py {what}" in line
+        assert "--demo" in line
+        assert {path.name for path in place.iterdir()} <= {"train.p"}
+        course_file(place / "train.p")
+
+
+def weights_of(**changes):
+    layers = {
+        name: [np.zeros((1, 1), np.float32), np.zeros(1, np.float32)]
+        for name in ("conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7", "fc8")
+    }
+    layers["conv1"] = [np.zeros((11, 11, 3, 96), np.float32), np.zeros(96, np.float32)]
+    return {name: layer for name, layer in (layers | changes).items() if layer is not None}
+
+
+NAN = np.full((11, 11, 3, 96), np.nan, np.float32)
+BIAS = np.zeros(96, np.float32)
+WEIGHTS = {
+    "empty": b"",
+    "no pickle": b"<html>not found</html>",
+    "cut": pickle.dumps(weights_of())[:3000],
+    "of a list": pickle.dumps([1, 2, 3]),
+    "of an array": pickle.dumps(np.zeros(3)),
+    "a program": b"cos\nsystem\n(S'touch ran'\ntR.",
+    "a layer too few": pickle.dumps(weights_of(fc8=None)),
+    "a layer too many": pickle.dumps(weights_of(**{"fc9\x1b[2J": [BIAS, BIAS]})),
+    "misshapen": pickle.dumps(weights_of(conv1=[NAN[:, :, :, :5], BIAS])),
+    "integers": pickle.dumps(weights_of(conv1=[np.zeros(NAN.shape, int), BIAS])),
+    "no bias": pickle.dumps(weights_of(conv1=[NAN])),
+    "a layer of text": pickle.dumps(weights_of(conv1="kernel")),
+    "NaN": pickle.dumps(weights_of(conv1=[NAN, BIAS])),
+}
+
+
+@pytest.mark.parametrize("content", WEIGHTS.values(), ids=WEIGHTS)
+def test_bad_weights_are_one_line_that_names_them(content, complaint, place):
+    path = place / "bvlc-alexnet.npy"
+    path.write_bytes(content)
+    line = complaint(traffic_sign_inference, image(place / "a.png"))
+    assert f": {path.name}: " in line
+    assert re.search("download|expected", line)
+    assert not (place / "ran").exists()
+
+
+DATA = {
+    "empty": b"",
+    "no pickle": b"PNG",
+    "of a list": pickle.dumps([1, 2]),
+    "a program": b"cos\nsystem\n(S'touch ran'\ntR.",
+    "a zip": b"PK\3\4nothing",
+    "keys": pickle.dumps({"images": 1}),
+}
+CHANGES = {
+    "labels outside the names": {"labels": np.full(86, 43)},
+    "negative labels": {"labels": np.full(86, -1)},
+    "fewer labels": {"labels": np.zeros(85, int)},
+    "labels of text": {"labels": ["stop"] * 86},
+    "zero pictures": {"features": np.zeros((0, 32, 32, 3), np.uint8), "labels": np.zeros(0, int)},
+    "floats": {"features": np.zeros((86, 32, 32, 3))},
+    "grey": {"features": np.zeros((86, 32, 32), np.uint8)},
+}
+
+
+@pytest.mark.usefixtures("real_weights")
+@pytest.mark.parametrize("case", [*DATA, *CHANGES, "cut"])
+def test_bad_data_are_one_line_that_names_them_and_no_run(case, complaint, place):
+    path = course_file(place / "train.p", **CHANGES.get(case, {}))
+    path.write_bytes(DATA.get(case, path.read_bytes()[: 20_000 if case == "cut" else None]))
+    line = complaint(train_feature_extraction)
+    assert ": train.p: " in line
+    assert re.search("download|expected|refuses", line)
+    assert [file.name for file in place.iterdir()] == ["train.p"]
+
+
+PICTURES = {"empty": b"", "text": b"no picture", "cut": None, "pickle": pickle.dumps([1])}
+
+
+@pytest.mark.usefixtures("real_weights")
+@pytest.mark.parametrize("script", INFERENCE)
+@pytest.mark.parametrize("content", PICTURES.values(), ids=PICTURES)
+def test_what_is_no_picture_is_one_line_that_names_it(script, content, complaint, tmp_path):
+    whole = image(tmp_path / "whole.png")
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(whole.read_bytes()[:500] if content is None else content)
+    assert f"{bad}: expected a " in complaint(script, whole, bad)
+
+
+@pytest.mark.usefixtures("real_weights")
+def test_a_folder_is_no_picture(complaint, tmp_path):
+    assert f"{tmp_path}: Is a directory" in complaint(imagenet_inference, tmp_path)
+
+
+@pytest.mark.usefixtures("real_weights")
+def test_a_picture_cut_behind_its_head_leaves_no_run(complaint, place):
+    for name in ("a", "b"):
+        (place / "mine" / name).mkdir(parents=True)
+        for number in range(4):
+            image(place / f"mine/{name}/{number}.png")
+    path = place / "mine/b/2.png"
+    path.write_bytes(path.read_bytes()[:500])
+    for options in ([], ["--no-cache"]):
+        line = complaint(train_feature_extraction, "--data", "mine", "--split", "random", *options)
+        assert "mine/b/2.png: expected a whole picture" in line
+        assert not list(place.glob("runs/*"))
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("out", ["a file", "a file/below", "/proc/runs"])
+def test_an_output_folder_that_cannot_be_written_is_one_line(out, complaint, place):
+    (place / "a file").touch()
+    line = complaint(train_feature_extraction, "--demo", "--out", out, "--limit", 60)
+    assert out.split("/below")[0] in line
+    assert "name another folder with --out" in line
+
+
+@pytest.mark.usefixtures("real_weights")
+def test_a_figure_that_cannot_be_written_is_one_line_after_the_results(tmp_path, capsys):
+    with pytest.raises(SystemExit) as stop:
+        run(imagenet_inference, image(tmp_path / "a.png"), "--figure", tmp_path / "no/figure.png")
+    said = capsys.readouterr()
+    assert stop.value.code == 2
+    names_and_probabilities(said.out, 1, 5)
+    assert "figure.png" in said.err.splitlines()[-1]
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("limit", [1, 3])
+def test_too_few_pictures_to_split_are_one_line_and_no_run(limit, complaint, place):
+    line = complaint(train_feature_extraction, "--demo", "--limit", limit)
+    assert "more pictures" in line
+    assert not (place / "runs").exists()
+
+
+@pytest.mark.usefixtures("quick", "real_weights")
+def test_tracks_that_are_unknown_cannot_be_kept_together(complaint, place):
+    course_file(place / "train.p")
+    assert "train.p: " in (line := complaint(train_feature_extraction, "--split", "track"))
+    assert "--split random" in line
+
+
+def test_nothing_to_go_on_with_is_one_line(complaint, place):
+    line = complaint(train_feature_extraction, "--resume", "--demo")
+    assert "runs/latest: expected a training run" in line
+    assert not list(place.iterdir())
+
+
+# ---- a head and its run -------------------------------------------------------------------------
+
+
+def test_a_missing_head_says_how_to_train_one(complaint):
+    line = complaint(feature_extraction, "--demo", "--head", "runs/latest")
+    assert "runs/latest: expected a training run, found no run.json" in line
+    assert "python train_feature_extraction.py" in line
+
+
+def test_a_head_of_another_convention_says_which(finished, complaint):
+    line = complaint(feature_extraction, "--demo", "--head", finished, "--preprocess", "course")
+    assert f"{finished}: its head was trained with --preprocess caffe, not course" in line
+
+
+def test_a_head_of_other_weights_says_so(finished, complaint, monkeypatch, demo_weights, tmp_path):
+    kernel, bias = demo_weights["fc7"]
+    monkeypatch.setattr(
+        "alexnet.load_weights", lambda _: demo_weights | {"fc7": (kernel, bias + 1)}
+    )
+    line = complaint(feature_extraction, image(tmp_path / "a.png"), "--head", finished)
+    assert f"{finished}: its head was trained on features of random weights" in line
+    assert "--demo" in line
+
+
+RECORDS = {
+    "empty": lambda text: "",
+    "cut": lambda text: text[:200],
+    "a list": lambda text: "[]",
+    "nested without end": lambda text: "[" * 100_000,
+    "no names": lambda text: text.replace('"names"', '"nmaes"'),
+    "names of numbers": lambda text: text.replace('"Stop"', "14"),
+    "no arguments": lambda text: text.replace('"arguments"', '"argumetns"'),
+    "no digest": lambda text: text.replace('"sha256"', '"sah256"'),
+    "a cold temperature": lambda text: text.replace('"network"', '"temperature": 0, "network"'),
+    "a temperature of text": lambda text: text.replace('"network"', '"temperature": "", "network"'),
+}
+
+
+@pytest.mark.parametrize("damage", RECORDS.values(), ids=RECORDS)
+def test_a_damaged_record_is_one_line_that_names_it(finished, complaint, damage):
+    path = finished / "run.json"
+    path.write_text(damage(path.read_text()))
+    for script, options in (
+        (feature_extraction, ["--head", finished]),
+        (train_feature_extraction, ["--resume"]),
+    ):
+        line = complaint(script, "--demo", *options)
+        assert f"{path}: expected the record of a training run, found damage" in line
+        assert "train again" in line
+
+
+def zeros_of(classes, width=4096):
+    import keras
+
+    return keras.Sequential([keras.Input([width]), keras.layers.Dense(classes)])
+
+
+HEADS = {
+    "missing": lambda path: path.unlink(),
+    "empty": lambda path: path.write_bytes(b""),
+    "cut": lambda path: path.write_bytes(path.read_bytes()[:20_000]),
+    "text": lambda path: path.write_bytes(b"no head"),
+    "a flipped bit": lambda path: path.write_bytes(
+        path.read_bytes()[:9000] + bytes([path.read_bytes()[9000] ^ 1]) + path.read_bytes()[9001:]
+    ),
+    "other classes": lambda path: zeros_of(5).save(path),
+    "other features": lambda path: zeros_of(43, 10).save(path),
+}
+
+
+@pytest.mark.parametrize("damage", HEADS.values(), ids=HEADS)
+def test_a_damaged_head_is_one_line_that_names_it(finished, complaint, damage):
+    damage(finished / "head.keras")
+    line = complaint(feature_extraction, "--demo", "--head", finished)
+    assert f"{finished}/head.keras" in line
+    assert "train" in line
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("what", ["data", "weights"])
+def test_going_on_with_other_data_or_weights_is_refused(what, complaint, place, capsys):
+    run(train_feature_extraction, "--demo", "--limit", 90, "--epochs", 1)
+    capsys.readouterr()
+    path = place.resolve() / "runs/latest/run.json"
+    record = json.loads(path.read_text())
+    del record["metrics"]
+    record[what]["sha256"] = "0" * 64
+    path.write_text(json.dumps(record))
+    line = complaint(train_feature_extraction, "--resume", "--demo")
+    assert f"{path.parent.resolve()}: was begun with {what} " in line
+    assert "leave --resume out" in line
