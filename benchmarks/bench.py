@@ -1,0 +1,63 @@
+"""How fast this lab is, measured beside the course's way and other libraries, in one run.
+
+    python benchmarks/bench.py                                   everything, about half an hour
+    python benchmarks/bench.py --quick                           does it run? figures say nothing
+    python benchmarks/bench.py --only lab-float32 course head    these alone
+    python benchmarks/bench.py --json bench.json --plot bench.png
+
+Contenders take turns, round by round, so that whatever else the machine does hits all alike; the
+table shows medians, and the lowest and highest round. README.md, beside this, says how to read it.
+"""
+
+import json
+import os
+import sys
+import tempfile
+from dataclasses import asdict, replace
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks import report, suite
+from benchmarks.contenders import CONTENDERS
+from lab.command_line import notice, parser, user_errors, whole_number
+
+
+def command_line():
+    options = parser(__doc__, "--weights", "--data")
+    names = [*CONTENDERS, *suite.CEILINGS, *suite.MEASURES]
+    options.add_argument("--quick", action="store_true", help="tiny sizes: only to see it run")
+    options.add_argument(
+        "--only", nargs="+", choices=names, metavar="NAME", default=names,
+        help=f"leave the others out; names: {', '.join(names)}",
+    )  # fmt: skip
+    options.add_argument("--rounds", type=whole_number, metavar="N", help="instead of 7")
+    options.add_argument("--json", metavar="OUT", help="write all figures there")
+    options.add_argument("--plot", metavar="OUT", help="draw a PNG there")
+    return options
+
+
+def main(argv=None):
+    args = command_line().parse_args(argv)
+    plan = suite.QUICK if args.quick else suite.Plan()
+    if args.rounds:
+        plan = replace(plan, rounds=args.rounds, long_rounds=min(args.rounds, plan.long_rounds))
+    os.environ |= {"TQDM_DISABLE": "1", "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+    with user_errors(), tempfile.TemporaryDirectory() as folder:
+        setup = suite.prepare(Path(folder), args.weights, args.data, plan)
+        series = suite.measure(args.only, setup, Path(folder), plan)
+        results = {"quick": args.quick, "plan": asdict(plan), "setup": setup, "series": series}
+        results["bars"] = report.bars(results)
+        print(report.table(results))
+        if args.json:
+            Path(args.json).write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+            notice(f"All figures: {args.json}")
+        if args.plot:
+            report.plot(results, args.plot)
+            notice(f"Plot: {args.plot}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

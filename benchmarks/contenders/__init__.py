@@ -1,0 +1,49 @@
+"""Ways to compute the same fc7 from the same pictures and weights, one file for each library.
+
+Each file has `load(weights, images, **options)`, which returns a function without arguments; every
+call of it takes the pictures, uint8 RGB [n, 32, 32, 3], all the way to their fc7, [n, 4096].
+`weights` is a path. All but the lab itself, which cuts up pictures as it likes, push the n pictures
+through in one batch.
+"""
+
+from importlib import import_module
+
+from lab import pickles
+
+# Name -> the file, and the options of its `load`.
+CONTENDERS = {
+    "lab-auto": ("this_lab", {"precision": "auto"}),
+    "lab-float32": ("this_lab", {"precision": "float32"}),
+    "lab-bfloat16": ("this_lab", {"precision": "bfloat16"}),
+    "course": ("course", {}),
+    "pytorch": ("pytorch", {"compiled": False, "precision": "float32"}),
+    "pytorch-compiled": ("pytorch", {"compiled": True, "precision": "float32"}),
+    "pytorch-compiled-bfloat16": ("pytorch", {"compiled": True, "precision": "bfloat16"}),
+    "onnxruntime": ("onnx_runtime", {}),
+    "openvino-float32": ("openvino", {"precision": "f32"}),
+    "openvino-bfloat16": ("openvino", {"precision": "bf16"}),
+}
+
+RGB_MEAN = (122.67891434, 116.66876762, 104.00698793)
+
+
+def load(name, weights, images):
+    """The contender `name`, ready to run. ModuleNotFoundError when its library is missing."""
+    file, options = CONTENDERS[name]
+    return import_module(f"benchmarks.contenders.{file}").load(weights, images, **options)
+
+
+def channels_first(path):
+    """The weights as all but TensorFlow want them: layer -> (kernel, bias).
+
+    Convolutions are [out, in, height, width], the first of them for red, green, blue; dense layers
+    [in, out], the rows of fc6 in channel-height-width order.
+    """
+    layers = {}
+    for name, (kernel, bias) in pickles.load(path).items():
+        if name == "conv1":
+            kernel = kernel[:, :, ::-1]
+        if name == "fc6":
+            kernel = kernel.reshape(6, 6, 256, -1).transpose(2, 0, 1, 3).reshape(9216, -1)
+        layers[name] = (kernel.transpose(3, 2, 0, 1) if kernel.ndim == 4 else kernel), bias
+    return layers

@@ -1,0 +1,96 @@
+"""The course's way: its network and its training of 2016, line for line, on today's TensorFlow.
+
+Only what no longer exists is changed: `tf` is `tensorflow.compat.v1`, `train.p` is read elsewhere.
+"""
+
+import time
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from lab import pickles
+
+CLASSES = 43
+BATCH = 128
+
+
+def conv(x, kernel, biases, stride, group=1):
+    def convolve(i, k):
+        return tf.nn.conv2d(i, k, [1, stride, stride, 1], padding="SAME")
+
+    if group == 1:
+        result = convolve(x, kernel)
+    else:
+        input_groups = tf.split(x, group, 3)
+        kernel_groups = tf.split(kernel, group, 3)
+        groups = [convolve(i, k) for i, k in zip(input_groups, kernel_groups, strict=True)]
+        result = tf.concat(groups, 3)
+    return tf.reshape(tf.nn.bias_add(result, biases), [-1, *result.get_shape().as_list()[1:]])
+
+
+def lrn(x):
+    return tf.nn.local_response_normalization(x, depth_radius=2, alpha=2e-05, beta=0.75, bias=1.0)
+
+
+def max_pool(x):
+    return tf.nn.max_pool(x, ksize=[1, 3, 3, 1], strides=[1, 2, 2, 1], padding="VALID")
+
+
+def alexnet(images, net_data):
+    """fc7 [n, 4096] of `images` [n, 227, 227, 3]."""
+    w = {name: [tf.Variable(array) for array in layer] for name, layer in net_data.items()}
+    x = max_pool(lrn(tf.nn.relu(conv(images, *w["conv1"], 4))))
+    x = max_pool(lrn(tf.nn.relu(conv(x, *w["conv2"], 1, group=2))))
+    x = tf.nn.relu(conv(x, *w["conv3"], 1))
+    x = tf.nn.relu(conv(x, *w["conv4"], 1, group=2))
+    x = max_pool(tf.nn.relu(conv(x, *w["conv5"], 1, group=2)))
+    x = tf.reshape(x, [-1, int(np.prod(x.get_shape()[1:]))])
+    x = tf.nn.relu(tf.matmul(x, w["fc6"][0]) + w["fc6"][1])
+    return tf.nn.relu(tf.matmul(x, w["fc7"][0]) + w["fc7"][1])
+
+
+def graph(weights):
+    """A new graph; its placeholder for pictures, and their fc7."""
+    tf.disable_v2_behavior()
+    features = tf.placeholder(tf.float32, (None, 32, 32, 3))
+    resized = tf.image.resize_images(features, (227, 227))
+    return features, alexnet(resized, pickles.load(weights))
+
+
+def load(weights, images):
+    features, fc7 = graph(weights)
+    session = tf.Session()
+    session.run(tf.global_variables_initializer())
+    return lambda: session.run(fc7, {features: images})
+
+
+def training(weights, images, labels, steps):
+    """Yield again and again the seconds a picture takes in training, and in validation.
+
+    steps: over how many batches each is measured.
+    """
+    features, fc7 = graph(weights)
+    truth = tf.placeholder(tf.int64, None)
+    fc7 = tf.stop_gradient(fc7)
+    shape = (fc7.get_shape().as_list()[-1], CLASSES)
+    fc8W = tf.Variable(tf.truncated_normal(shape, stddev=1e-2))
+    fc8b = tf.Variable(tf.zeros(CLASSES))
+    logits = tf.nn.xw_plus_b(fc7, fc8W, fc8b)
+    cross_entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(logits=logits, labels=truth)
+    loss_op = tf.reduce_mean(cross_entropy)
+    train_op = tf.train.AdamOptimizer().minimize(loss_op, var_list=[fc8W, fc8b])
+    correct = tf.cast(tf.equal(tf.argmax(logits, 1), truth), tf.float32)
+    accuracy_op = tf.reduce_mean(correct)
+    session = tf.Session()
+    session.run(tf.global_variables_initializer())
+
+    def seconds(fetches, batches):
+        begin = time.perf_counter()
+        for _ in range(batches):
+            session.run(fetches, {features: images[:BATCH], truth: labels[:BATCH]})
+        return (time.perf_counter() - begin) / batches / len(images[:BATCH])
+
+    seconds(train_op, 2)
+    seconds([loss_op, accuracy_op], 2)
+    while True:
+        yield seconds(train_op, steps), seconds([loss_op, accuracy_op], steps)

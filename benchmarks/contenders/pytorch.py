@@ -1,0 +1,53 @@
+"""PyTorch, eager or compiled by TorchInductor."""
+
+import torch
+from torch import nn
+
+from benchmarks.contenders import RGB_MEAN, channels_first
+
+
+def load(weights, images, compiled, precision):
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    dtype = getattr(torch, precision)
+    network = alexnet(channels_first(weights)).eval()
+    network = network.to(device, dtype, memory_format=torch.channels_last)
+    mean = torch.tensor(RGB_MEAN, device=device)
+
+    def fc7(pictures):
+        x = (pictures.float() - mean).permute(0, 3, 1, 2)
+        x = nn.functional.interpolate(x, size=(227, 227), mode="bilinear", align_corners=False)
+        return network(x.to(dtype)).float()
+
+    if compiled:
+        torch._inductor.config.freezing = True  # weights do not change: lay them out once
+        fc7 = torch.compile(fc7)
+
+    def run():
+        with torch.inference_mode(not compiled), torch.no_grad():  # freezing asks for no_grad
+            return fc7(torch.from_numpy(images).to(device)).cpu().numpy()
+
+    return run
+
+
+def alexnet(weights):
+    def lrn():
+        return nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=1)
+
+    network = nn.Sequential(
+        nn.Conv2d(3, 96, 11, stride=4), nn.ReLU(), lrn(), nn.MaxPool2d(3, 2),
+        nn.Conv2d(96, 256, 5, padding=2, groups=2), nn.ReLU(), lrn(), nn.MaxPool2d(3, 2),
+        nn.Conv2d(256, 384, 3, padding=1), nn.ReLU(),
+        nn.Conv2d(384, 384, 3, padding=1, groups=2), nn.ReLU(),
+        nn.Conv2d(384, 256, 3, padding=1, groups=2), nn.ReLU(), nn.MaxPool2d(3, 2),
+        nn.Flatten(),
+        nn.Linear(9216, 4096), nn.ReLU(),
+        nn.Linear(4096, 4096), nn.ReLU(),
+    )  # fmt: skip
+    layers = [layer for layer in network if hasattr(layer, "weight")]
+    names = ["conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7"]
+    with torch.no_grad():
+        for layer, name in zip(layers, names, strict=True):
+            kernel, bias = (torch.tensor(array.copy()) for array in weights[name])
+            layer.weight.copy_(kernel if kernel.ndim == 4 else kernel.T)
+            layer.bias.copy_(bias)
+    return network

@@ -1,0 +1,104 @@
+"""What every measurement needs first: the files, the features to agree with, the machine's name."""
+
+import math
+import os
+import pickle
+import platform
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+import alexnet
+from lab import datasets, demo, device, drawn_signs
+
+LIBRARIES = ["tensorflow", "keras", "numpy", "torch", "onnxruntime", "openvino"]
+CHECKED = 32  # pictures whose features are compared
+
+
+def prepare(folder, weights, data, pictures):
+    """Yield once, as a dict: paths, what stands in for missing files, the machine.
+
+    folder: gets `images.npy` and `labels.npy`; `caffe.npy` and `course.npy`, fc7 of the first
+        pictures, computed by alexnet.py line by line in float32; two photographs; the stand-ins.
+    """
+    device.prepare()
+    real = {"weights": Path(weights).is_file(), "data": Path(data).is_file()}
+    layers = alexnet.load_weights(weights) if real["weights"] else demo.weights()
+    if not real["weights"] or Path(weights).suffix == ".caffemodel":
+        weights = folder / "weights.npy"
+        arrays = {name: [tensor.numpy() for tensor in layer] for name, layer in layers.items()}
+        np.save(weights, arrays, allow_pickle=True)
+    data = data if real["data"] else _drawn(folder, pictures)
+    dataset = datasets.load(data)
+    chosen = np.linspace(0, len(dataset) - 1, min(pictures, len(dataset))).astype(int)
+    np.save(folder / "images.npy", dataset.images[chosen])
+    np.save(folder / "labels.npy", dataset.labels[chosen])
+    _save_references(folder, dataset.images[chosen[:CHECKED]], layers)
+    yield {
+        "weights": str(weights),
+        "data": str(data),
+        "real": real,
+        "pictures": len(chosen),
+        "photographs": _photographs(folder),
+        "multiply_adds": {padding: multiply_adds(padding) for padding in ("VALID", "SAME")},
+        "machine": {"device": device.name(), "cores": os.cpu_count(), "processor": _processor()},
+        "versions": {name: _version(name) for name in LIBRARIES},
+    }
+
+
+def multiply_adds(conv1_padding):
+    """Of one picture on its way to fc7: each kernel, once for every pixel its layer puts out."""
+    shapes = {
+        name: (tf.TensorSpec(shape), tf.TensorSpec(shape[-1:]))
+        for name, shape in alexnet.KERNELS.items()
+    }
+    picture = tf.TensorSpec([1, alexnet.INPUT_SIZE, alexnet.INPUT_SIZE, 3])
+    network = tf.function(lambda x, w: alexnet.activations(x, w, conv1_padding))
+    layers = network.get_concrete_function(picture, shapes).structured_outputs
+    return sum(
+        math.prod(alexnet.KERNELS[name]) * math.prod(output.shape[1:-1])
+        for name, output in layers.items()
+        if name != "fc8"
+    )
+
+
+def _drawn(folder, pictures):
+    """A `train.p` of drawn signs, 20 of each class, again and again."""
+    signs = drawn_signs.draw(860)
+    rows = np.resize(np.random.default_rng(0).permutation(len(signs)), pictures)
+    content = {"features": signs.images[rows], "labels": signs.labels[rows]}
+    (folder / "train.p").write_bytes(pickle.dumps(content))
+    return folder / "train.p"
+
+
+def _save_references(folder, pictures, layers):
+    caffe = alexnet.AlexNet(alexnet.preprocess(pictures), True, layers)
+    # As the course trained: the pixels as they are, but for the resize of TensorFlow 1.
+    resized = tf.raw_ops.ResizeBilinear(images=tf.cast(pictures, tf.float32), size=(227, 227))
+    np.save(folder / "caffe.npy", caffe)
+    np.save(folder / "course.npy", alexnet.AlexNet(resized, True, layers, "SAME"))
+
+
+def _photographs(folder):
+    paths = []
+    for name, pixels in demo.photographs().items():
+        paths.append(str(folder / f"{name}.png"))
+        tf.io.write_file(paths[-1], tf.io.encode_png(pixels))
+    return paths
+
+
+def _processor():
+    found = Path("/proc/cpuinfo")
+    lines = found.read_text().splitlines() if found.exists() else []
+    model = next((line.split(": ")[1] for line in lines if line.startswith("model name")), "")
+    units = [unit for unit in ("avx2", "avx512_bf16", "amx_bf16") if any(unit in x for x in lines)]
+    return " ".join([model or platform.machine(), *units])
+
+
+def _version(library):
+    try:
+        return metadata.version(library)
+    except metadata.PackageNotFoundError:
+        return None

@@ -1,0 +1,117 @@
+"""The benchmark runs, counts the arithmetic right, and judges by the rounds it measured."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import PROJECT
+
+from benchmarks import measures, report, suite
+from benchmarks.worker import Worker
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory):
+    """stdout and JSON of a tiny run without files: this lab and the course's way."""
+    folder = tmp_path_factory.mktemp("bench")
+    done = subprocess.run(
+        [sys.executable, PROJECT / "benchmarks/bench.py", "--quick", "--rounds", "1",
+         "--only", "lab-float32", "course", "--json", "out.json", "--plot", "out.png"],
+        cwd=folder, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert (folder / "out.png").read_bytes().startswith(b"\x89PNG")
+    return done.stdout, json.loads((folder / "out.json").read_text())
+
+
+def test_both_ways_agree_with_alexnet_and_have_a_rate(quick):
+    _, results = quick
+    assert list(results["series"]) == ["lab-float32", "course"]
+    for one in results["series"].values():
+        assert one["trouble"] is None
+        assert one["error"] < 1e-3
+        assert len(one["values"]) == 1
+        assert one["values"][0] > 0
+        assert one["peak_memory"] > 1e8
+
+
+def test_the_table_says_what_stands_in_and_judges_no_quick_run(quick):
+    table, results = quick
+    assert "random weights stand in" in table
+    assert "drawn signs stand in" in table
+    assert "QUICK" in table
+    assert all(bar["met"] is None for bar in results["bars"])
+    times = next(bar for bar in results["bars"] if bar["what"].startswith("float32, times the c"))
+    rates = [results["series"][name]["values"][0] for name in ("lab-float32", "course")]
+    assert times["value"] == pytest.approx(rates[0] / rates[1])
+
+
+def test_multiply_adds_are_the_known_ones(quick):
+    counts = quick[1]["setup"]["multiply_adds"]
+    assert counts["VALID"] == pytest.approx(0.72e9, rel=0.001)
+    assert counts["SAME"] == pytest.approx(0.745e9, rel=0.001)
+
+
+def results_with(**series):
+    setup = {"multiply_adds": {"VALID": 0.5e9, "SAME": 0.5e9}}
+    return {"quick": False, "setup": setup, "series": series}
+
+
+def judged(results):
+    return {bar["what"]: (bar["value"], bar["met"]) for bar in report.bars(results)}
+
+
+def test_ratios_are_medians_over_rounds_and_pass_over_what_failed():
+    found = judged(
+        results_with(
+            **{
+                "lab-bfloat16": {"values": [100, 600, 600]},
+                "course": {"values": [50, 100, None]},
+                "ceiling-bfloat16": {"values": [200, 1000, 500]},
+            }
+        )
+    )
+    assert found["bfloat16, times the course's graph"] == (4.0, False)
+    assert found["bfloat16, share of the ceiling"] == (0.6, True)  # 1 GFLOP a picture
+    assert found["bfloat16, times OpenVINO"] == (None, None)
+
+
+@pytest.mark.parametrize(("seconds", "met"), [([3, 6, 18], True), ([3, 6, 20], False)])
+def test_scaling_is_judged_by_further_pictures_not_by_the_start(seconds, met):
+    scaling = {"pictures": [1000, 4000, 16_000], "values": [seconds], "unit": "s"}
+    assert (
+        judged(results_with(scaling=scaling))["scaling: growth of the cost of a picture"][1] is met
+    )
+
+
+def test_a_missing_library_is_reported_not_raised():
+    worker = Worker("no_such_measure.at_all")
+    assert next(worker, None) is None
+    assert worker.trouble == "not installed: benchmarks.no_such_measure"
+    worker.close()
+
+
+def test_a_contender_with_other_features_is_refused():
+    fc7 = np.ones([2, 4096], np.float32)
+    assert measures._checked(1.0001 * fc7, fc7, "lab-float32") < 1e-3
+    with pytest.raises(ValueError, match=r"fc7 differs by 1\.00%"):
+        measures._checked(1.01 * fc7, fc7, "lab-float32")
+    with pytest.raises(ValueError, match="fc7 differs by nan"):
+        measures._checked(np.nan * fc7, fc7, "lab-bfloat16")
+
+
+def test_workers_take_turns_there_and_back():
+    class Counter:
+        trouble, asked = None, []
+
+        def __init__(self, name):
+            self.name = name
+
+        def __next__(self):
+            self.asked.append(self.name)
+            return len(self.asked)
+
+    values = suite.interleave({"a": Counter("a"), "b": Counter("b")}, rounds=2)
+    assert Counter.asked == ["a", "b", "b", "a"]
+    assert values == {"a": [1, 4], "b": [2, 3]}
