@@ -285,6 +285,7 @@ def test_an_uninterrupted_training_ends_in_the_same_head(trained, place, monkeyp
     (cached,) = (trained[0] / ".cache/features").glob("*/features.f16")
     fc7 = np.memmap(cached, np.float16, "r", shape=(250, 4096))
     monkeypatch.setattr(features, "extract", lambda *_: fc7)
+    monkeypatch.setattr(train_feature_extraction, "tell_what_random_hides", lambda *_: None)
     run(train_feature_extraction, *OPTIONS, "--precision", record["precision"])
     mine, theirs = (
         head.load(folder / "runs/latest/head.keras", 43).get_weights()

@@ -351,11 +351,11 @@ sys.path.insert(0, "tests")
 import test_training
 test_training.fit(Path(sys.argv[1]), test_training.LONG)
 """
-LONG = Recipe(epochs=25, patience=25, batch_size=16)
+LONG = Recipe(epochs=15, patience=15, batch_size=16)
 
 
 def test_killing_the_program_changes_nothing(tmp_path):
-    """Not at a moment of our choosing: somewhere in epochs 2 to 25."""
+    """Not at a moment of our choosing: somewhere in epochs 2 to 15."""
     process = subprocess.Popen(
         [sys.executable, "-c", PROGRAM, str(tmp_path / "killed")],
         cwd=PROJECT,
