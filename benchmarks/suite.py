@@ -23,7 +23,7 @@ class Plan:
     seconds: float = 2.0  # that a measurement of a contender takes at least
     batches: tuple = (64, 128, 256)  # of which each contender gets its fastest
     lab_pictures: int = 512  # given at once to this lab, which has its own batches
-    sizes: tuple = (2048, 4096)  # of the matrices for the ceiling
+    sizes: tuple = (1024, 2048, 4096)  # of the matrices for the ceiling
     pictures: int = 39_209
     epochs: int = 10
     course_batches: int = 8  # of the course's training that are measured
