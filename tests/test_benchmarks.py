@@ -25,6 +25,7 @@ def quick(tmp_path_factory):
     return done.stdout, json.loads((folder / "out.json").read_text())
 
 
+@pytest.mark.slow  # a minute: five programs import TensorFlow
 def test_both_ways_agree_with_alexnet_and_have_a_rate(quick):
     _, results = quick
     assert list(results["series"]) == ["lab-float32", "course"]
@@ -36,6 +37,7 @@ def test_both_ways_agree_with_alexnet_and_have_a_rate(quick):
         assert one["peak_memory"] > 1e8
 
 
+@pytest.mark.slow
 def test_the_table_says_what_stands_in_and_judges_no_quick_run(quick):
     table, results = quick
     assert "random weights stand in" in table
@@ -47,6 +49,7 @@ def test_the_table_says_what_stands_in_and_judges_no_quick_run(quick):
     assert times["value"] == pytest.approx(rates[0] / rates[1])
 
 
+@pytest.mark.slow
 def test_multiply_adds_are_the_known_ones(quick):
     counts = quick[1]["setup"]["multiply_adds"]
     assert counts["VALID"] == pytest.approx(0.72e9, rel=0.001)
