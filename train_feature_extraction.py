@@ -58,7 +58,9 @@ def command_line():
         help="share of certainty spread over the other classes (default: none)",
     )
     options.add_argument(
-        "--resume", action="store_true", help="go on with the latest run, as it was begun"
+        "--resume",
+        action="store_true",
+        help="go on with the latest run in --out; all other options are those it was begun with",
     )
     return options
 
@@ -114,10 +116,11 @@ def tell_what_random_hides(dataset, fc7, args, accuracy):
     with tempfile.TemporaryDirectory() as folder, redirect_stdout(io.StringIO()):
         _, history = fit(dataset, fc7, *rows, args, Path(folder))
     honest = history.loc[history["val_loss"].idxmin(), "val_accuracy"]
-    print(
-        f"On signs never seen (--split track) the same training reaches {honest:.3f}: the "
-        f"random split flatters by {accuracy - honest:.3f}, for it has seen each sign before."
-    )
+    print(f"On signs never seen (--split track) the same training reaches {honest:.3f}", end="")
+    if honest < accuracy:
+        print(f": the random split flatters by {accuracy - honest:.3f}, for it knows each sign")
+    else:
+        print(": with so few pictures the random split does not flatter")
 
 
 def begun(args):
@@ -126,7 +129,7 @@ def begun(args):
 
     folder = runs.latest(args.out)
     record = runs.read(folder)
-    notice(f"Going on with {folder}, begun by: {record.get('command')}")
+    notice(f"Going on with {folder} and the options it was begun with: {record.get('command')}")
     # "auto" might measure otherwise today, and the features would not be the same.
     precision = {"precision": record.get("precision", args.precision)}
     return folder, argparse.Namespace(**vars(args) | record["arguments"] | precision)

@@ -17,6 +17,8 @@ def read(path, kernels):
     Raises FileNotFoundError or ValueError: path, expected, found, what to do.
     """
     path = Path(path)
+    if path.is_dir():
+        raise ValueError(f"{path}: expected a weights file, found a folder; {REMEDY}")
     if not path.is_file():
         raise FileNotFoundError(f"{path} is not there; {REMEDY}")
     layers = (caffemodel if path.suffix == ".caffemodel" else pickles).load(path)
@@ -24,7 +26,7 @@ def read(path, kernels):
     if not isinstance(layers, dict):
         raise ValueError(f"{expected}, found {type(layers).__name__}; {REMEDY}")
     if layers.keys() != kernels.keys():
-        missing = ", ".join(kernels.keys() - layers.keys()) or "none"
+        missing = ", ".join(name for name in kernels if name not in layers) or "none"
         raise ValueError(f"{expected}, found {len(layers)}, missing: {missing}; {REMEDY}")
     return {name: _checked(path, name, layers[name], shape) for name, shape in kernels.items()}
 

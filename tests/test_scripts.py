@@ -245,7 +245,7 @@ def finished(trained, place):
 def test_a_killed_training_goes_on_and_prints_the_other_epochs(trained):
     _, out, err = trained
     done = int(re.search(r"Going on after epoch (\d+)\n", err)[1])
-    assert "begun by: python -c --demo --limit 250" in err
+    assert "begun with: python -c --demo --limit 250" in err
     assert 1 <= done < 30
     assert re.match(f"(?:{EPOCH}){{{30 - done}}}Best epoch: ", out), out
     assert [int(n) for n in re.findall(r"Epoch (\d+)", out)] == [*range(done + 1, 31)]
