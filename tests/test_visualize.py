@@ -43,13 +43,6 @@ def run(weights, head, tmp_path_factory):
     return folder
 
 
-def test_help_does_not_wait_for_tensorflow():
-    code = (
-        "import sys, visualize\nassert not {'tensorflow', 'matplotlib', 'sklearn'} & {*sys.modules}"
-    )
-    subprocess.run([sys.executable, "-c", code], cwd=PROJECT, check=True)
-
-
 def test_the_demo_draws_everything_and_names_each_file(run, weights, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(demo, "weights", lambda: weights)
     monkeypatch.setattr(demo, "photographs", dict)
