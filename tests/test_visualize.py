@@ -1,12 +1,9 @@
 """visualize.py draws what the network does, and its maps of decisions are gradients, checked."""
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
-from conftest import PROJECT
 from PIL import Image
 
 import visualize
