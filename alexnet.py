@@ -31,6 +31,7 @@ KERNELS = {
 }
 # fmt: on
 
+CONV1_STRIDE = 4
 # What each convention of `preprocess` needs: 55 or 57 pixels wide after conv1.
 CONV1_PADDING = {"caffe": "VALID", "course": "SAME"}
 
@@ -62,20 +63,25 @@ def activations(images, weights, conv1_padding="VALID"):
     """
     if tuple(images.shape[1:]) != (INPUT_SIZE, INPUT_SIZE, 3):
         raise ValueError(f"AlexNet: expected images [n, 227, 227, 3], found {images.shape}")
-    w, out = weights, {}
-    x = tf.cast(images, w["conv1"][0].dtype)
+    images = tf.cast(images, weights["conv1"][0].dtype)
+    return after_conv1(conv_relu(images, weights["conv1"], CONV1_STRIDE, conv1_padding), weights)
+
+
+def after_conv1(x, weights):
+    """`activations` from the output `x` of conv1 on, however it was computed."""
+    w = weights
     # fmt: off
-    x = out["conv1"] = conv_relu(x, w["conv1"], 4, conv1_padding)  # [n, 55, 55, 96]
-    x = max_pool(lrn(x))                                           # [n, 27, 27, 96]
-    x = out["conv2"] = conv_relu(x, w["conv2"])                    # [n, 27, 27, 256]
-    x = max_pool(lrn(x))                                           # [n, 13, 13, 256]
-    x = out["conv3"] = conv_relu(x, w["conv3"])                    # [n, 13, 13, 384]
-    x = out["conv4"] = conv_relu(x, w["conv4"])                    # [n, 13, 13, 384]
-    x = out["conv5"] = conv_relu(x, w["conv5"])                    # [n, 13, 13, 256]
-    x = tf.reshape(max_pool(x), [-1, 6 * 6 * 256])                 # [n, 9216]
-    x = out["fc6"] = tf.nn.relu(dense(x, w["fc6"]))                # [n, 4096]
-    x = out["fc7"] = tf.nn.relu(dense(x, w["fc7"]))                # [n, 4096]
-    out["fc8"] = dense(x, w["fc8"])                                # [n, 1000]
+    out = {"conv1": x}                               # [n, 55, 55, 96]
+    x = max_pool(lrn(x))                             # [n, 27, 27, 96]
+    x = out["conv2"] = conv_relu(x, w["conv2"])      # [n, 27, 27, 256]
+    x = max_pool(lrn(x))                             # [n, 13, 13, 256]
+    x = out["conv3"] = conv_relu(x, w["conv3"])      # [n, 13, 13, 384]
+    x = out["conv4"] = conv_relu(x, w["conv4"])      # [n, 13, 13, 384]
+    x = out["conv5"] = conv_relu(x, w["conv5"])      # [n, 13, 13, 256]
+    x = tf.reshape(max_pool(x), [-1, 6 * 6 * 256])   # [n, 9216]
+    x = out["fc6"] = tf.nn.relu(dense(x, w["fc6"]))  # [n, 4096]
+    x = out["fc7"] = tf.nn.relu(dense(x, w["fc7"]))  # [n, 4096]
+    out["fc8"] = dense(x, w["fc8"])                  # [n, 1000]
     # fmt: on
     return out
 

@@ -11,12 +11,13 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from alexnet import CONV1_PADDING, AlexNet, preprocess
-from lab import device, feature_cache, images
+from alexnet import CONV1_PADDING, CONV1_STRIDE, after_conv1, conv_relu, preprocess
+from lab import device, feature_cache, images, small_pictures
+from lab.rounding import in_precision
 
 SIZE = 4096
 BATCH = 128  # large enough that reading fc6's 38 million weights hardly counts
-VERSION = 2  # raise it when features of the same pictures change: old ones on disk are left alone
+VERSION = 3  # raise it when features of the same pictures change: old ones on disk are left alone
 
 
 def extract(pictures, weights, convention="caffe", precision="auto", cache=True):
@@ -33,9 +34,9 @@ def extract(pictures, weights, convention="caffe", precision="auto", cache=True)
         raise ValueError("fc7 features: expected at least one picture, found none")
     dtype = device.precision(precision)
     shape = (len(pictures), SIZE)
-    compute = functools.partial(_compute, pictures, weights, convention, dtype)
+    compute = functools.partial(computed, pictures, weights, convention, dtype)
     if not cache:
-        return np.concatenate(list(compute([slice(0, len(pictures))])))
+        return next(compute([slice(0, len(pictures))]))
     parts = [VERSION, convention, dtype.name, weights_digest(weights), pictures_digest(pictures)]
     key = hashlib.sha256(" ".join(map(str, parts)).encode()).hexdigest()
     return feature_cache.fill(key, shape, compute)
@@ -62,15 +63,9 @@ def pictures_digest(pictures):
     return digest.hexdigest()
 
 
-def _compute(pictures, weights, convention, dtype, chunks):
+def computed(pictures, weights, convention, dtype, chunks):
     """Yield the float16 features of each chunk, a slice of the pictures, in turn."""
-    weights = {name: _in_precision(layer, dtype) for name, layer in weights.items()}
-
-    @tf.function(autograph=False)
-    def network(prepared):
-        padding = CONV1_PADDING[convention]
-        return tf.cast(AlexNet(prepared, True, weights, padding), tf.float16)
-
+    network = _network(pictures, weights, convention, dtype)
     batches = [
         slice(start, min(start + BATCH, chunk.stop))
         for chunk in chunks
@@ -78,52 +73,58 @@ def _compute(pictures, weights, convention, dtype, chunks):
     ]
     total = sum(chunk.stop - chunk.start for chunk in chunks)
     with tqdm(total=total, desc="features", unit=" pictures", disable=None) as bar:
-        prepared = _one_ahead(functools.partial(_prepare, pictures, convention), batches)
+        loaded = _one_ahead(functools.partial(_load, pictures, convention), batches)
         for chunk in chunks:
-            parts = []
-            while sum(map(len, parts)) < chunk.stop - chunk.start:
-                count, batch = next(prepared)
-                parts.append(network(batch)[:count].numpy())
+            features, filled = np.empty((chunk.stop - chunk.start, SIZE), np.float16), 0
+            while filled < len(features):
+                count, batch = next(loaded)
+                features[filled : filled + count] = _finite(network(batch)[:count].numpy())
+                filled += count
                 bar.update(count)
-            yield _finite(np.concatenate(parts))
+            yield features
 
 
-def _in_precision(layer, dtype):
-    """Kernel and bias in `dtype`; a filter's rounding errors are carried from tap to tap.
+def _network(pictures, weights, convention, dtype):
+    """A function: a batch from `_load` -> float16 features [b, 4096]."""
+    first_layer = _first_layer(pictures, weights["conv1"], convention, dtype)
+    weights = {name: in_precision(layer, dtype) for name, layer in weights.items()}
 
-    Rounded one by one, the taps of a filter no longer add up to what they did, and every even patch
-    of colour shows it: bfloat16 then moves fc7 of real signs by 1.7 %. Errors that cancel between
-    neighbours, as dithering has them, leave 0.7 %.
-    """
-    kernel, bias = layer
-    if len(kernel.shape) == 4:
-        taps, carry = np.reshape(kernel, [-1, *kernel.shape[2:]]), 0
-        rounded = []
-        for tap in taps:
-            rounded.append((tap + carry).astype(dtype.as_numpy_dtype))
-            carry = tap + carry - rounded[-1].astype(np.float32)
-        kernel = np.reshape(rounded, kernel.shape)
-    return tf.cast(kernel, dtype), tf.cast(bias, dtype)
+    @tf.function(autograph=False)
+    def network(batch):
+        return tf.cast(after_conv1(first_layer(batch), weights)["fc7"], tf.float16)
+
+    return network
 
 
-def _prepare(pictures, convention, rows):
-    """How many pictures `rows` names, and these, ready for the network and padded to a batch."""
+def _first_layer(pictures, layer, convention, dtype):
+    """A function: a batch from `_load` -> what conv1 makes of it."""
+    in_memory = isinstance(pictures, np.ndarray)
+    if in_memory and convention == "caffe" and max(pictures.shape[1:3]) <= small_pictures.LARGEST:
+        return small_pictures.conv1(layer, *pictures.shape[1:3], dtype)
+    layer = in_precision(layer, dtype)
+
+    def function(batch):
+        prepared = preprocess(batch, convention) if in_memory else batch
+        return conv_relu(tf.cast(prepared, dtype), layer, CONV1_STRIDE, CONV1_PADDING[convention])
+
+    return function
+
+
+def _load(pictures, convention, rows):
+    """How many pictures `rows` names, and these, decoded and padded to a batch."""
     if isinstance(pictures, np.ndarray):
-        batch = _preprocess(pictures[rows], convention)
+        batch = pictures[rows]
     else:
         with ThreadPoolExecutor() as pool:
             read = functools.partial(_read_one, convention=convention)
-            batch = tf.concat(list(pool.map(read, pictures[rows])), axis=0)
+            batch = np.concatenate(list(pool.map(read, pictures[rows])))
     # One shape for all batches: TensorFlow compiles the network for each shape it meets.
-    size = min(BATCH, len(pictures))
-    return len(batch), tf.pad(batch, [[0, size - len(batch)], [0, 0], [0, 0], [0, 0]])
+    missing = min(BATCH, len(pictures)) - len(batch)
+    return len(batch), np.pad(batch, [[0, missing], [0, 0], [0, 0], [0, 0]])
 
 
 def _read_one(path, convention):
     return preprocess(images.read(path)[np.newaxis], convention)
-
-
-_preprocess = tf.function(preprocess, autograph=False)
 
 
 def _one_ahead(function, items):

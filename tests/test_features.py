@@ -52,14 +52,14 @@ def test_each_picture_keeps_its_row_whatever_the_batches(demo_weights, monkeypat
     assert deviation(found, directly(shown, demo_weights)) < 1e-3
 
 
+@pytest.mark.parametrize("size", [32, 100, 300])
 @pytest.mark.parametrize("convention", ["caffe", "course"])
-def test_files_give_what_arrays_give_to_the_bit(demo_weights, tmp_path, convention):
-    shown = pictures(5)
+def test_files_give_what_arrays_give(demo_weights, tmp_path, convention, size):
+    shown = pictures(5, size)
+    expected = directly(shown, demo_weights, convention)
     options = {"convention": convention, "precision": "float32", "cache": False}
-    found = features.extract(shown, demo_weights, **options)
-    assert deviation(found, directly(shown, demo_weights, convention)) < 1e-3
-    paths = written(shown, tmp_path)
-    np.testing.assert_array_equal(features.extract(paths, demo_weights, **options), found)
+    for given in (shown, written(shown, tmp_path)):
+        assert deviation(features.extract(given, demo_weights, **options), expected) < 1e-3
 
 
 def test_files_may_differ_in_size(demo_weights, tmp_path):
@@ -80,7 +80,7 @@ def test_what_was_computed_once_is_not_computed_again(demo_weights, tmp_path, mo
     without = features.extract(paths, demo_weights, precision="float32", cache=False)
     assert not (tmp_path / "cache").exists()
     first = features.extract(paths, demo_weights, precision="float32")
-    monkeypatch.setattr(features, "AlexNet", None)
+    monkeypatch.setattr(features, "_load", None)
     moved = [path.rename(path.with_suffix(".jpg")) for path in paths]
     again = features.extract(moved, demo_weights, precision="float32")
     np.testing.assert_array_equal(first, without)

@@ -14,5 +14,5 @@ def load(weights, images, precision):
     chunks = list(itertools.repeat(slice(0, len(images)), CHUNKS))
     dtype = device.precision(precision)
     return functools.partial(
-        next, features._compute(images, load_weights(weights), "caffe", dtype, chunks)
+        next, features.computed(images, load_weights(weights), "caffe", dtype, chunks)
     )
