@@ -166,7 +166,11 @@ def main(argv=None):
         record = results.write(folder, record, dataset, fc7, training, validation, head, history)
 
     accuracy = record["metrics"]["validation"]["accuracy"]
-    print(f"Best epoch: {record['best_epoch']}, validation accuracy {accuracy:.3f}")
+    best = record["best_epoch"]
+    if args.solver == "lbfgs":
+        print(f"Best L2 penalty: {history['l2'][best - 1]:g}, validation accuracy {accuracy:.3f}")
+    else:
+        print(f"Best epoch: {best}, validation accuracy {accuracy:.3f}")
     if kind == "random" and dataset.tracks is not None:
         tell_what_random_hides(dataset, fc7, args, accuracy)
     print(f"Report: {folder / 'report.html'}")

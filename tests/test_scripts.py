@@ -352,7 +352,8 @@ def test_lbfgs_trains_from_the_command_line(capsys, place, monkeypatch):
     monkeypatch.setattr("lab.convex.STEPS", 5)
     run(train_feature_extraction, "--demo", "--limit", 90, "--solver", "lbfgs")
     out = capsys.readouterr().out
-    assert re.match(r"L2 .*\nValidation Loss = [\d.]+\nValidation Accuracy = [\d.]+\n\n", out), out
+    sweep = r"(L2 [\d.]+: .*\nValidation Loss = [\d.]+\nValidation Accuracy = [\d.]+\n\n)+"
+    assert re.match(sweep + r"Best L2 penalty: [\d.]+, validation accuracy [\d.]+\n", out), out
     assert (place / "runs/latest/head.keras").exists()
 
 
