@@ -9,51 +9,82 @@ GOAL = {"≥": np.greater_equal, "≤": np.less_equal}
 
 
 def bars(results):
-    """What was set out to reach: dicts with what, value (None if not measured), goal and met.
+    """What was set out to reach: dicts with what, value (None if not measured), goal and met."""
+    found = []
+    for what, measure, sign, goal in BARS:
+        value = measure(results)
+        judged = value is not None and not results["quick"]
+        met = bool(GOAL[sign](value, goal)) if judged else None
+        found.append({"what": what, "value": value, "goal": f"{sign} {goal}", "met": met})
+    return found
 
-    A ratio is taken in each round, between neighbours in time; its median counts.
-    """
-    found = results["series"]
 
-    def rates(name):
-        return found.get(name, {}).get("values") or []
+def ratio(name, other):
+    """A function of the results: the quotient in each round, of neighbours in time; its median."""
 
-    def ratio(name, other):
-        pairs = [a / b for a, b in zip(rates(name), rates(other), strict=False) if a and b]
-        return median(pairs) if pairs else None
+    def measure(results):
+        rounds = zip(values(results, name), values(results, other), strict=False)
+        quotients = [a / b for a, b in rounds if a and b]
+        return median(quotients) if quotients else None
 
-    def share(name, precision):
-        part = ratio(name, f"ceiling-{precision}")
-        return part and part * giga_operations(results, name)
+    return measure
 
-    def slowest(*names):
-        values = [median(rates(name)) for name in names if rates(name)]
-        return max(values) if values else None
 
-    helps = [name for name in found if name.startswith("help ")]
-    memory = found.get("training", {}).get("peak_memory")
-    rows = [
-        ("bfloat16, times the course's graph", ratio("lab-bfloat16", "course"), "≥", 4.5),
-        ("bfloat16, times OpenVINO", ratio("lab-bfloat16", "openvino-bfloat16"), "≥", 1.1),
-        ("float32, times the course's graph", ratio("lab-float32", "course"), "≥", 1.35),
-        ("float32, times OpenVINO", ratio("lab-float32", "openvino-float32"), "≥", 1.05),
-        ("bfloat16, share of the ceiling", share("lab-bfloat16", "bfloat16"), "≥", 0.6),
-        ("float32, share of the ceiling", share("lab-float32", "float32"), "≥", 0.9),
-        ("whole lab, times faster than the course", ratio("course-training", "training"), "≥", 30),
-        ("whole lab, peak memory in GB", memory and memory / 1e9, "≤", 3),
-        ("first result of step 1, s", slowest("first result"), "≤", 2),
-        ("second run to its first epoch, s", slowest("second run"), "≤", 10),
-        ("slowest --help, s", slowest(*helps), "≤", 0.5),
-        ("epoch of the head, s", slowest("head epoch"), "≤", 0.5),
-        ("scaling: growth of the cost of a picture", growth(found.get("scaling")), "≤", 0.1),
-    ]
-    return [
-        {
-            "what": what, "value": value, "goal": f"{sign} {goal}",
-            "met": None if value is None or results["quick"] else bool(GOAL[sign](value, goal)),
-        }
-        for what, value, sign, goal in rows
-    ]  # fmt: skip
+def share(name, ceiling):
+    """A function of the results: which part of the ceiling's GFLOP/s a contender reaches."""
+
+    def measure(results):
+        pictures = ratio(name, ceiling)(results)
+        return pictures and pictures * giga_operations(results, name)
+
+    return measure
+
+
+def slowest(prefix):
+    """A function of the results: the largest median of those that begin with `prefix`."""
+
+    def measure(results):
+        names = [name for name in results["series"] if name.startswith(prefix)]
+        medians = [median(values(results, name)) for name in names if values(results, name)]
+        return max(medians) if medians else None
+
+    return measure
+
+
+def peak_memory(results):
+    """Of the whole lab, in GB; None when not measured."""
+    memory = results["series"].get("training", {}).get("peak_memory")
+    return memory and memory / 1e9
+
+
+def growth(results):
+    """By how much the dearest further picture exceeds the cheapest; None when not measured."""
+    if not any(values(results, "scaling")):
+        return None
+    _, costs = cost(results["series"]["scaling"])
+    return float(max(costs) / min(costs) - 1) if min(costs) > 0 else None
+
+
+BARS = [
+    ("bfloat16, times the course's graph", ratio("lab-bfloat16", "course"), "≥", 4.5),
+    ("bfloat16, times OpenVINO", ratio("lab-bfloat16", "openvino-bfloat16"), "≥", 1.1),
+    ("float32, times the course's graph", ratio("lab-float32", "course"), "≥", 1.35),
+    ("float32, times OpenVINO", ratio("lab-float32", "openvino-float32"), "≥", 1.05),
+    ("bfloat16, share of the ceiling", share("lab-bfloat16", "ceiling-bfloat16"), "≥", 0.6),
+    ("float32, share of the ceiling", share("lab-float32", "ceiling-float32"), "≥", 0.9),
+    ("whole lab, times faster than the course", ratio("course-training", "training"), "≥", 30),
+    ("whole lab, peak memory in GB", peak_memory, "≤", 3),
+    ("first result of step 1, s", slowest("first result"), "≤", 2),
+    ("second run to its first epoch, s", slowest("second run"), "≤", 10),
+    ("slowest --help, s", slowest("help "), "≤", 0.5),
+    ("epoch of the head, s", slowest("head epoch"), "≤", 0.5),
+    ("scaling: growth of the cost of a picture", growth, "≤", 0.1),
+]
+
+
+def values(results, name):
+    """Those of a series, a round each; none when it was not measured."""
+    return results["series"].get(name, {}).get("values") or []
 
 
 def giga_operations(results, name):
@@ -67,14 +98,6 @@ def cost(scaling):
     pictures = np.array(scaling["pictures"])
     seconds = np.median([value for value in scaling["values"] if value], axis=0)
     return pictures, 1e3 * np.diff(seconds) / np.diff(pictures)
-
-
-def growth(scaling):
-    """By how much the dearest further picture exceeds the cheapest; None when not measured."""
-    if not scaling or not any(scaling["values"]):
-        return None
-    _, costs = cost(scaling)
-    return float(max(costs) / min(costs) - 1) if min(costs) > 0 else None
 
 
 def table(results):

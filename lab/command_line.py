@@ -128,7 +128,7 @@ OPTIONS = {
     },
     "--demo": {
         "action": "store_true",
-        "help": "needs no file: random weights, signs drawn by code",
+        "help": "needs no file: random weights and signs drawn by code, in place of any you name",
     },
 }
 
