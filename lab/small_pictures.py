@@ -12,7 +12,7 @@ import tensorflow as tf
 from alexnet import BGR_MEAN, CONV1_STRIDE, INPUT_SIZE
 from lab.rounding import dithered
 
-LARGEST = 64  # pixels a side; from 100 on, kernels for each place cost more than they save
+LARGEST = 64  # pixels a side; at 96 the products are so many that float32 is no faster
 
 
 def conv1(layer, height, width, dtype):
@@ -24,12 +24,7 @@ def conv1(layer, height, width, dtype):
     kernel, bias = map(np.asarray, layer)
     top, rows = _windows(height, len(kernel))
     left, columns = _windows(width, len(kernel))
-    # Place i, j; pixel r, s; colour c, red first now; channel o.
-    path = "iar,jbs,abco->rsijco"
-    kernels = np.einsum(path, rows, columns, kernel[:, :, ::-1], optimize=True)
-    kernels = dithered(kernels.reshape(-1, *kernels.shape[2:]), dtype)
-    kernels = kernels.transpose(1, 2, 0, 3, 4)
-    kernels = tf.constant(kernels.reshape(*kernels.shape[:2], -1, kernels.shape[-1]))
+    kernels = _kernels(kernel[:, :, ::-1], rows, columns, dtype)  # for red, green, blue
     # The mean colour stays the same when enlarged: it moves from the pixels into the bias, and the
     # pixels are whole numbers, which bfloat16 holds exactly.
     bias = tf.constant(bias - np.einsum("abco,c->o", kernel, BGR_MEAN), tf.float32)
@@ -47,6 +42,15 @@ def conv1(layer, height, width, dtype):
 def _bias_relu(x, bias):
     """[55, 55, n, 96] -> [n, 55, 55, 96]; compiled, it goes through memory once."""
     return tf.transpose(tf.cast(tf.nn.relu(tf.cast(x, tf.float32) + bias), x.dtype), [2, 0, 1, 3])
+
+
+def _kernels(kernel, rows, columns, dtype):
+    """One for each place: [55, 55, pixels of its window x 3, 96]."""
+    # Place i, j; pixel r, s; colour c; channel o.
+    each = np.einsum("iar,jbs,abco->rsijco", rows, columns, kernel, optimize=True)
+    each = dithered(each.reshape(-1, *each.shape[2:]), dtype)
+    each = np.moveaxis(each, 0, 2)  # i, j, pixel, c, o
+    return tf.constant(each.reshape(*each.shape[:2], -1, each.shape[-1]))
 
 
 def _windows(side, taps):
