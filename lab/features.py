@@ -87,11 +87,11 @@ def computed(pictures, weights, convention, dtype, chunks):
 def _network(pictures, weights, convention, dtype):
     """A function: a batch from `_load` -> float16 features [b, 4096]."""
     first_layer = _first_layer(pictures, weights["conv1"], convention, dtype)
-    weights = {name: in_precision(layer, dtype) for name, layer in weights.items()}
+    others = {name: in_precision(weights[name], dtype) for name in weights if name != "conv1"}
 
     @tf.function(autograph=False)
     def network(batch):
-        return tf.cast(after_conv1(first_layer(batch), weights)["fc7"], tf.float16)
+        return tf.cast(after_conv1(first_layer(batch), others)["fc7"], tf.float16)
 
     return network
 

@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from alexnet import CONV1_PADDING, AlexNet, preprocess
-from lab import feature_cache, features
+from alexnet import CONV1_PADDING, AlexNet, load_weights, preprocess
+from lab import datasets, feature_cache, features
 
 
 @pytest.fixture(autouse=True)
@@ -73,6 +73,16 @@ def test_bfloat16_moves_features_by_a_few_percent(demo_weights):
     exact = directly(shown, demo_weights)
     found = features.extract(shown, demo_weights, precision="bfloat16").astype(np.float32)
     assert 0.001 < np.linalg.norm(found - exact) / np.linalg.norm(exact) < 0.03
+
+
+def test_bfloat16_moves_features_of_real_signs_by_less_than_one_percent(lab_file):
+    weights = load_weights(lab_file("bvlc-alexnet.npy"))
+    signs = datasets.load(lab_file("train.p")).images[::400]
+    exact, found = (
+        features.extract(signs, weights, precision=precision, cache=False).astype(np.float32)
+        for precision in ("float32", "bfloat16")
+    )
+    assert 0.001 < np.linalg.norm(found - exact) / np.linalg.norm(exact) < 0.01
 
 
 def test_what_was_computed_once_is_not_computed_again(demo_weights, tmp_path, monkeypatch):
