@@ -117,10 +117,10 @@ def _load(pictures, convention, rows):
     else:
         with ThreadPoolExecutor() as pool:
             read = functools.partial(_read_one, convention=convention)
-            batch = np.concatenate(list(pool.map(read, pictures[rows])))
+            batch = tf.concat(list(pool.map(read, pictures[rows])), axis=0)
     # One shape for all batches: TensorFlow compiles the network for each shape it meets.
     missing = min(BATCH, len(pictures)) - len(batch)
-    return len(batch), np.pad(batch, [[0, missing], [0, 0], [0, 0], [0, 0]])
+    return len(batch), tf.pad(batch, [[0, missing], [0, 0], [0, 0], [0, 0]])
 
 
 def _read_one(path, convention):
