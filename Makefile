@@ -16,17 +16,17 @@ demo: .venv/installed ## steps 3 and 4 without any file or network
 	@echo "    python download.py"
 	@echo "    python imagenet_inference.py"
 
-test: .venv/installed-dev ## about three minutes
+test: .venv/installed-tests ## about three minutes
 	$(RUN) -m pytest -q
 
-lint: .venv/installed-dev
+lint: .venv/installed-tests
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 
-bench: .venv/installed-bench ## about half an hour; benchmarks/README.md says what it measures
+bench: .venv/installed-benchmarks ## about half an hour; benchmarks/README.md says what it measures
 	$(RUN) benchmarks/bench.py
 
-fuzz: .venv/installed-dev ## 10,000 damaged files for each reader
+fuzz: .venv/installed-tests ## 10,000 damaged files for each reader
 	$(RUN) tests/fuzz_readers.py --count 10000 --seed 0
 
 clean:
@@ -40,6 +40,6 @@ clean:
 	$(RUN) -m pip install -q -r requirements.txt
 	@touch $@
 
-.venv/installed-%: requirements-%.txt requirements.txt | .venv/bin/python
+.venv/installed-%: %/requirements.txt requirements.txt | .venv/bin/python
 	$(RUN) -m pip install -q -r $<
 	@touch $@

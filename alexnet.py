@@ -35,6 +35,10 @@ CONV1_STRIDE = 4
 # What each convention of `preprocess` needs: 55 or 57 pixels wide after conv1.
 CONV1_PADDING = {"caffe": "VALID", "course": "SAME"}
 
+# Layers whose output serves as features, and how many numbers that is: convolutions are max-pooled
+# to 6x6 first, all are flattened.
+FEATURES = {"conv3": 6 * 6 * 384, "conv4": 6 * 6 * 384, "pool5": 9216, "fc6": 4096, "fc7": 4096}
+
 # The average ImageNet pixel, which Caffe subtracts: blue, green, red, 0-255.
 BGR_MEAN = (104.00698793, 116.66876762, 122.67891434)
 
@@ -50,40 +54,35 @@ def AlexNet(images, feature_extract=False, weights=None, conv1_padding="VALID"):
 
     Returns float32 probabilities [n, 1000], or [n, 4096] in the weights' own dtype.
     """
-    layers = activations(images, _default_weights() if weights is None else weights, conv1_padding)
+    weights = _default_weights() if weights is None else weights
     if feature_extract:
-        return layers["fc7"]
-    return tf.nn.softmax(tf.cast(layers["fc8"], tf.float32))
+        return activations(images, weights, upto="fc7", conv1_padding=conv1_padding)["fc7"]
+    scores = activations(images, weights, conv1_padding=conv1_padding)["fc8"]
+    return tf.nn.softmax(tf.cast(scores, tf.float32))
 
 
-def activations(images, weights, conv1_padding="VALID"):
-    """Layer -> what it puts out for `images` [n, 227, 227, 3], in the dtype of the weights.
+def activations(x, weights, after=None, upto="fc8", conv1_padding="VALID"):
+    """Layer -> what it puts out, in the dtype of the weights: a walk through `LAYERS`.
 
-    Shapes are those of VALID; SAME makes them 57, 28, 13 and 6 pixels wide.
+    x: images [n, 227, 227, 3], or with `after` what the layer of that name put out.
+    upto: the last layer to compute.
     """
+    names = list(LAYERS)
+    if after is None:
+        x = _entered(x, weights["conv1"][0].dtype, conv1_padding)
+    out = {}
+    for name in names[names.index(after) + 1 if after else 0 : names.index(upto) + 1]:
+        x = LAYERS[name](x, weights[name]) if name in KERNELS else LAYERS[name](x)
+        out[name] = x
+    return out
+
+
+def _entered(images, dtype, conv1_padding):
+    """Images as conv1 takes them: checked, and for SAME with a border of zeros."""
     if tuple(images.shape[1:]) != (INPUT_SIZE, INPUT_SIZE, 3):
         raise ValueError(f"AlexNet: expected images [n, 227, 227, 3], found {images.shape}")
-    images = tf.cast(images, weights["conv1"][0].dtype)
-    return after_conv1(conv_relu(images, weights["conv1"], CONV1_STRIDE, conv1_padding), weights)
-
-
-def after_conv1(x, weights):
-    """`activations` from the output `x` of conv1 on, however it was computed."""
-    w = weights
-    # fmt: off
-    out = {"conv1": x}                               # [n, 55, 55, 96]
-    x = max_pool(lrn(x))                             # [n, 27, 27, 96]
-    x = out["conv2"] = conv_relu(x, w["conv2"])      # [n, 27, 27, 256]
-    x = max_pool(lrn(x))                             # [n, 13, 13, 256]
-    x = out["conv3"] = conv_relu(x, w["conv3"])      # [n, 13, 13, 384]
-    x = out["conv4"] = conv_relu(x, w["conv4"])      # [n, 13, 13, 384]
-    x = out["conv5"] = conv_relu(x, w["conv5"])      # [n, 13, 13, 256]
-    x = tf.reshape(max_pool(x), [-1, 6 * 6 * 256])   # [n, 9216]
-    x = out["fc6"] = tf.nn.relu(dense(x, w["fc6"]))  # [n, 4096]
-    x = out["fc7"] = tf.nn.relu(dense(x, w["fc7"]))  # [n, 4096]
-    out["fc8"] = dense(x, w["fc8"])                  # [n, 1000]
-    # fmt: on
-    return out
+    images = tf.cast(images, dtype)
+    return tf.pad(images, [[0, 0], [4, 4], [4, 4], [0, 0]]) if conv1_padding == "SAME" else images
 
 
 def conv_relu(x, layer, stride=1, padding="SAME"):
@@ -103,10 +102,20 @@ def conv_relu(x, layer, stride=1, padding="SAME"):
     )
 
 
+def conv1_relu(x, layer):
+    """conv1 looks at every fourth place, and never beyond the edge."""
+    return conv_relu(x, layer, CONV1_STRIDE, "VALID")
+
+
 def dense(x, layer):
     """A fully connected layer: [n, in] -> [n, out]."""
     kernel, bias = layer
     return tf.nn.bias_add(tf.matmul(x, kernel), bias)
+
+
+def dense_relu(x, layer):
+    """A fully connected layer and its ReLU; a map [n, 6, 6, 256] is read row by row."""
+    return tf.nn.relu(dense(tf.reshape(x, [-1, layer[0].shape[0]]), layer))
 
 
 def max_pool(x):
@@ -129,6 +138,27 @@ def lrn(x):
     energy = 1 + alpha * sum(squares[..., i : i + channels] for i in range(size))
     root = tf.sqrt(energy)
     return tf.cast(wide / (root * tf.sqrt(root)), x.dtype)  # energy ** 0.75 by two square roots
+
+
+# Layer -> what it does with the output of the one above. Shapes are those of conv1 with VALID; SAME
+# makes maps 57, 28, 13 and 6 pixels wide.
+# fmt: off
+LAYERS = {                        # [n, 227, 227, 3]
+    "conv1": conv1_relu,          # [n, 55, 55, 96]
+    "norm1": lrn,                 # [n, 55, 55, 96]
+    "pool1": max_pool,            # [n, 27, 27, 96]
+    "conv2": conv_relu,           # [n, 27, 27, 256]
+    "norm2": lrn,                 # [n, 27, 27, 256]
+    "pool2": max_pool,            # [n, 13, 13, 256]
+    "conv3": conv_relu,           # [n, 13, 13, 384]
+    "conv4": conv_relu,           # [n, 13, 13, 384]
+    "conv5": conv_relu,           # [n, 13, 13, 256]
+    "pool5": max_pool,            # [n, 6, 6, 256]
+    "fc6": dense_relu,            # [n, 4096]
+    "fc7": dense_relu,            # [n, 4096]
+    "fc8": dense,                 # [n, 1000], before the softmax
+}
+# fmt: on
 
 
 def preprocess(images, convention="caffe"):
@@ -163,7 +193,7 @@ def load_weights(path="bvlc-alexnet.npy", dtype=tf.float32):
         `bvlc_alexnet.caffemodel`. Nothing in a file is run.
     Raises FileNotFoundError or ValueError: path, expected, found, what to do.
     """
-    from lab import weights  # only here: the rest of this file stands alone
+    from lab.formats import weights
 
     layers = weights.read(path, KERNELS)
     return {name: tuple(_tensor(array, dtype) for array in layers[name]) for name in KERNELS}

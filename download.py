@@ -18,8 +18,9 @@ import os
 import sys
 from pathlib import Path
 
-from lab.assets import ASSETS, LESSONS, readable
-from lab.command_line import notice, parser, user_errors
+from lab.command_line import parser, user_errors
+from lab.console import notice, readable
+from lab.downloads.assets import ASSETS, LESSONS
 
 
 def asset_name(text):
@@ -55,8 +56,8 @@ def state(result):
 
 def obtain_all(assets, folder, place):
     """Fetch what is missing. Returns the assets no mirror delivered, and whether any answered."""
-    from lab.downloads import obtain
-    from lab.transfers import Client, Unavailable
+    from lab.downloads.obtain import obtain
+    from lab.downloads.transfers import Client, Unavailable
 
     client, missing = Client(), []
     for asset in assets:

@@ -15,7 +15,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from lab.command_line import fraction, notice, parser, user_errors
+from lab.command_line import fraction, parser, user_errors
+from lab.console import notice
 
 TEST_SET = "GTSRB_Final_Test_Images.zip"
 
@@ -40,7 +41,9 @@ def command_line():
 def read(args):
     """The run, the test pictures and the weights; an error when they do not belong together."""
     from alexnet import load_weights
-    from lab import demo, features, runs
+    from lab.demo import stand_ins as demo
+    from lab.features import extraction as features
+    from lab.runs import run as runs
 
     weights = demo.weights() if args.demo else load_weights(args.weights)
     run = runs.load(args.head, features.weights_digest(weights), args.preprocess)
@@ -56,7 +59,8 @@ def read(args):
 
 def labelled_pictures(args, stand_in):
     """The Dataset that the arguments of a script name; with --demo what `stand_in` draws."""
-    from lab import datasets, splits
+    from lab.data import dataset as datasets
+    from lab.data import splits
 
     if not args.demo and not Path(args.data).exists():
         raise FileNotFoundError(
@@ -70,7 +74,7 @@ def labelled_pictures(args, stand_in):
 
 
 def demo_signs():
-    from lab import drawn_signs
+    from lab.demo import signs as drawn_signs
 
     notice(f"DEMO: 1,000 newly drawn signs stand in for {TEST_SET}.")
     return drawn_signs.draw(1000, seed=1)  # seed 0 draws what the demo trains on
@@ -78,7 +82,8 @@ def demo_signs():
 
 def training_pictures(run):
     """The Dataset that the run was trained and validated on."""
-    from lab import demo, features
+    from lab.demo import stand_ins as demo
+    from lab.features import extraction as features
 
     args = argparse.Namespace(**run.record["arguments"])
     dataset = labelled_pictures(args, demo.dataset)
@@ -92,7 +97,8 @@ def training_pictures(run):
 
 def calibrate(run, fc7, labels):
     """The run with the temperature that suits these pictures best, also kept in its run.json."""
-    from lab import metrics, runs
+    from lab.runs import metrics
+    from lab.runs import run as runs
 
     temperature = metrics.fit_temperature(run.head.predict(fc7, 4096, verbose=0), labels)
     tempered = replace(run, record={**run.record, "temperature": temperature})
@@ -116,10 +122,11 @@ def describe(args, run):
 def main(argv=None):
     args = command_line().parse_args(argv)
 
-    from lab import device  # TensorFlow takes seconds to load: --help need not wait
+    from lab import device
 
     device.prepare()
-    from lab import evaluation, features, report
+    from lab.features import extraction as features
+    from lab.runs import evaluation, report
 
     with user_errors():
         run, dataset, weights = read(args)

@@ -10,8 +10,8 @@ import sys
 import time
 
 from imagenet_inference import prepare
-from lab.command_line import notice, parser, user_errors
-from lab.printout import print_top
+from lab.command_line import parser, user_errors
+from lab.console import notice, print_top
 from traffic_sign_inference import PICTURES
 
 
@@ -38,12 +38,16 @@ def main(argv=None):
     options.add_argument("pictures", nargs="*", default=PICTURES, help="picture files")
     args = options.parse_args(argv)
 
-    from lab import datasets, demo, device, images
+    from lab import device
+    from lab.data import dataset as datasets
+    from lab.data import images
+    from lab.demo import stand_ins as demo
 
     device.prepare()
     from alexnet import load_weights
-    from lab import features, runs
-    from lab.head import build
+    from lab.features import extraction as features
+    from lab.runs import run as runs
+    from lab.training.loop import build
 
     with user_errors():
         if args.demo:

@@ -10,8 +10,8 @@ import sys
 import time
 
 from caffe_classes import class_names
-from lab.command_line import notice, parser, user_errors
-from lab.printout import print_top
+from lab.command_line import parser, user_errors
+from lab.console import notice, print_top
 
 PICTURES = ["poodle.png", "weasel.png"]
 
@@ -39,7 +39,9 @@ def main(argv=None):
     options.add_argument("--figure", metavar="PNG", help="draw the pictures with their top classes")
     args = options.parse_args(argv)
 
-    from lab import demo, device, images  # TensorFlow takes seconds to load: --help need not wait
+    from lab import device
+    from lab.data import images
+    from lab.demo import stand_ins as demo
 
     device.prepare()
     from alexnet import load_weights
@@ -59,7 +61,7 @@ def main(argv=None):
     print_top(probabilities, class_names, args.top)
     print(f"Time: {seconds:.3f} seconds")
     if args.figure:
-        from lab import plots
+        from lab.runs import plots
 
         with user_errors():
             plots.top_bars(pictures, probabilities, class_names, args.figure, args.top)

@@ -13,8 +13,8 @@ import time
 
 from caffe_classes import class_names
 from imagenet_inference import classify
-from lab.command_line import notice, parser, user_errors
-from lab.printout import print_top
+from lab.command_line import parser, user_errors
+from lab.console import notice, print_top
 
 PICTURES = ["construction.jpg", "stop.jpg"]
 
@@ -24,7 +24,9 @@ def main(argv=None):
     options.add_argument("pictures", nargs="*", default=PICTURES, help="picture files")
     args = options.parse_args(argv)
 
-    from lab import demo, device, images  # TensorFlow takes seconds to load: --help need not wait
+    from lab import device
+    from lab.data import images
+    from lab.demo import stand_ins as demo
 
     device.prepare()
     from alexnet import load_weights

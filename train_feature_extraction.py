@@ -19,7 +19,8 @@ import tempfile
 from contextlib import redirect_stdout
 from pathlib import Path
 
-from lab.command_line import fraction, notice, parser, user_errors, whole_number
+from lab.command_line import fraction, parser, user_errors, whole_number
+from lab.console import notice
 
 
 def command_line():
@@ -68,7 +69,9 @@ def command_line():
 def read(args):
     """The labelled pictures and the network's weights, or ValueError / FileNotFoundError."""
     from alexnet import load_weights
-    from lab import datasets, demo, splits
+    from lab.data import dataset as datasets
+    from lab.data import splits
+    from lab.demo import stand_ins as demo
 
     dataset = demo.dataset() if args.demo else datasets.load(args.data, args.skip_broken)
     if args.limit and args.limit < len(dataset):
@@ -78,7 +81,7 @@ def read(args):
 
 def split(dataset, args):
     """Training rows, validation rows, and whether pictures of one sign were kept together."""
-    from lab import splits
+    from lab.data import splits
 
     groups = None if args.split == "random" else splits.groups_of(dataset, args.group_pattern)
     if groups is None and args.split == "track":
@@ -93,7 +96,8 @@ def fit(dataset, fc7, training, validation, args, folder, callbacks=()):
     """A head fitted on the rows `training`, the best by the rows `validation`; and its history."""
     import tensorflow as tf
 
-    from lab import convex, head
+    from lab.training import lbfgs as convex
+    from lab.training import loop as head
 
     new_layer = head.build(len(dataset.names), args.seed)
     recipe = head.Recipe(**{name: getattr(args, name) for name in head.Recipe.__annotations__})
@@ -106,7 +110,7 @@ def fit(dataset, fc7, training, validation, args, folder, callbacks=()):
 
 def tell_what_random_hides(dataset, fc7, args, accuracy):
     """Print what the same training reaches when no sign is on both sides of the split."""
-    from lab import splits
+    from lab.data import splits
 
     try:
         rows = splits.split(dataset.labels, dataset.tracks, args.val_fraction, args.seed)
@@ -125,7 +129,7 @@ def tell_what_random_hides(dataset, fc7, args, accuracy):
 
 def begun(args):
     """The folder of the latest run in `--out`, and the arguments it was begun with."""
-    from lab import runs
+    from lab.runs import run as runs
 
     folder = runs.latest(args.out)
     record = runs.read(folder)
@@ -138,10 +142,12 @@ def begun(args):
 def main(argv=None):
     args = command_line().parse_args(argv)
 
-    from lab import device  # TensorFlow takes seconds to load: --help need not wait
+    from lab import device
 
     device.prepare()
-    from lab import features, results, runs
+    from lab.features import extraction as features
+    from lab.runs import results
+    from lab.runs import run as runs
 
     with user_errors():
         folder, args = begun(args) if args.resume else (None, args)

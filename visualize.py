@@ -14,7 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from lab.command_line import notice, parser, user_errors
+from lab.command_line import parser, user_errors
+from lab.console import notice
 
 PICTURES = ["poodle.png", "weasel.png", "construction.jpg", "stop.jpg"]
 CONVOLUTIONS = ["conv1", "conv2", "conv3", "conv4", "conv5"]
@@ -26,7 +27,8 @@ def look(picture, weights, convention="caffe"):
     """What each layer puts out for one picture, RGB [h, w, 3]: layer -> tensor [1, ...]."""
     from alexnet import CONV1_PADDING, activations, preprocess
 
-    return activations(preprocess(picture[None], convention), weights, CONV1_PADDING[convention])
+    images = preprocess(picture[None], convention)
+    return activations(images, weights, conv1_padding=CONV1_PADDING[convention])
 
 
 def evidence(picture, weights, head, convention="caffe"):
@@ -61,7 +63,7 @@ def lay_out(features, seed):
 
 def read_pictures(paths):
     """Name -> uint8 RGB [h, w, 3]. The names will be part of file names."""
-    from lab import images
+    from lab.data import images
 
     pictures = {Path(path).stem: images.read(path) for path in paths}
     if len(pictures) < len(paths):
@@ -71,7 +73,9 @@ def read_pictures(paths):
 
 def read_map(args):
     """A Dataset of `--limit` labelled pictures, every class in its share."""
-    from lab import datasets, demo, splits
+    from lab.data import dataset as datasets
+    from lab.data import splits
+    from lab.demo import stand_ins as demo
 
     dataset = datasets.load(args.data) if args.data else demo.dataset()
     dataset = dataset.take(splits.stratified_subset(dataset, args.limit, args.seed))
@@ -82,7 +86,7 @@ def read_map(args):
 
 def draw_filters(weights, convention, path):
     """The kernels of conv1 in the colours they answer to."""
-    from lab import plots
+    from lab.runs import plots
 
     kernel = weights["conv1"][0].numpy()
     plots.filters(kernel[:, :, ::-1] if convention == "caffe" else kernel, path)  # Caffe sees BGR
@@ -91,7 +95,7 @@ def draw_filters(weights, convention, path):
 
 def draw_picture(name, picture, weights, run, args):
     """What lights up for one picture and, with a run, which parts of it decide."""
-    from lab import plots
+    from lab.runs import plots
 
     layers = look(picture, weights, args.preprocess)
     path = Path(args.out, f"activations-{name}.png")
@@ -108,7 +112,8 @@ def draw_picture(name, picture, weights, run, args):
 
 def draw_map(dataset, weights, args):
     """Labelled pictures laid out by their features."""
-    from lab import features, plots
+    from lab.features import extraction as features
+    from lab.runs import plots
 
     with user_errors():  # pictures in folders are decoded only now
         seen = features.extract(dataset.images, weights, args.preprocess, args.precision)
@@ -129,7 +134,10 @@ def main(argv=None):
     options.set_defaults(limit=MAP_PICTURES)
     args = options.parse_args(argv)
 
-    from lab import demo, device, features, runs  # device first: it quiets TensorFlow
+    from lab import device
+    from lab.demo import stand_ins as demo
+    from lab.features import extraction as features
+    from lab.runs import run as runs
 
     device.prepare()
     from alexnet import load_weights

@@ -20,7 +20,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import report, suite
 from benchmarks.contenders import CONTENDERS
-from lab.command_line import notice, parser, user_errors, whole_number
+from lab.command_line import parser, user_errors, whole_number
+from lab.console import notice
 
 
 def command_line():

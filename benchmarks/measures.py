@@ -76,7 +76,8 @@ def course_training(weights, folder, steps):
 
 def head_epoch(rows):
     """Yield the seconds of an epoch of training the head on `rows` features [rows, 4096]."""
-    from lab import device, head
+    from lab import device
+    from lab.training import loop as head
 
     device.prepare()
     rng = np.random.default_rng(0)
@@ -93,7 +94,8 @@ def head_epoch(rows):
 def scaling(weights, folder, counts):
     """Yield the seconds that `features.extract` takes for each of `counts` pictures: a list."""
     from alexnet import load_weights
-    from lab import device, features
+    from lab import device
+    from lab.features import extraction as features
 
     device.prepare()
     layers, images = load_weights(weights), np.load(folder / "images.npy")

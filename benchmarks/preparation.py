@@ -11,7 +11,10 @@ import numpy as np
 import tensorflow as tf
 
 import alexnet
-from lab import datasets, demo, device, drawn_signs
+from lab import device
+from lab.data import dataset as datasets
+from lab.demo import signs as drawn_signs
+from lab.demo import stand_ins as demo
 
 LIBRARIES = ["tensorflow", "keras", "numpy", "torch", "onnxruntime", "openvino"]
 CHECKED = 32  # pictures whose features are compared
@@ -55,12 +58,12 @@ def multiply_adds(conv1_padding):
         for name, shape in alexnet.KERNELS.items()
     }
     picture = tf.TensorSpec([1, alexnet.INPUT_SIZE, alexnet.INPUT_SIZE, 3])
-    network = tf.function(lambda x, w: alexnet.activations(x, w, conv1_padding))
+    network = tf.function(lambda x, w: alexnet.activations(x, w, conv1_padding=conv1_padding))
     layers = network.get_concrete_function(picture, shapes).structured_outputs
     return sum(
         math.prod(alexnet.KERNELS[name]) * math.prod(output.shape[1:-1])
         for name, output in layers.items()
-        if name != "fc8"
+        if name in alexnet.KERNELS and name != "fc8"
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from benchmarks import commands
 from benchmarks.contenders import CONTENDERS
 from benchmarks.worker import Worker
-from lab.command_line import notice
+from lab.console import notice
 
 CEILINGS = ["ceiling-float32", "ceiling-bfloat16"]
 VALIDATION = 0.33  # the course's share

@@ -10,6 +10,8 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
+from lab.console import notice, one_line
+
 
 def whole_number(text):
     """A whole number from 1 to a million."""
@@ -137,7 +139,7 @@ class Parser(argparse.ArgumentParser):
     """An argument parser whose complaints fit on one line."""
 
     def error(self, message):
-        self.exit(2, f"{self.prog}: {_one_line(message)} (see --help)\n")
+        self.exit(2, f"{self.prog}: {one_line(message)} (see --help)\n")
 
 
 def parser(doc, *names):
@@ -168,16 +170,5 @@ def _complain(error):
         text = (
             f"{error.filename} is not there: get the files with `python download.py` or try --demo"
         )
-    notice(f"{Path(sys.argv[0]).name}: {_one_line(text)}")
+    notice(f"{Path(sys.argv[0]).name}: {one_line(text)}")
     return 2
-
-
-def _one_line(text):
-    """`text` without line breaks and what a damaged file could say to a terminal."""
-    text = " ".join(text.split())
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-
-
-def notice(text):
-    """Say something beside the results: stderr, never stdout."""
-    print(text, file=sys.stderr, flush=True)

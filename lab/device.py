@@ -10,7 +10,7 @@ import tempfile
 import time
 from contextlib import contextmanager
 
-from lab.command_line import notice
+from lab.console import notice
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import shutil
 import time
 from contextlib import ExitStack, contextmanager, suppress
 
-from lab.command_line import notice
+from lab.console import notice
 
 
 @contextmanager

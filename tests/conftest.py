@@ -27,6 +27,6 @@ def lab_file():
 @pytest.fixture(scope="session")
 def demo_weights():
     """Random weights of the true shapes; to make them takes a second."""
-    from lab import demo
+    from lab.demo import stand_ins as demo
 
     return demo.weights()

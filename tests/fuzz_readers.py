@@ -28,12 +28,15 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-sys.path[:0] = [str(Path(__file__).parent.parent), str(Path(__file__).parent)]
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE.parent), str(HERE), str(HERE / "formats")]
 
 # ruff: noqa: E402 (as a command, only this folder is on the path)
 from test_caffemodel import FORMS, caffemodel_bytes, random_weights
 
-from lab import caffemodel, datasets, images, pickles
+from lab.data import dataset as datasets
+from lab.data import images
+from lab.formats import caffemodel, pickles
 
 SECONDS = 10  # for one file; the process is killed after that
 FORBIDDEN = (  # audit events, by how they begin

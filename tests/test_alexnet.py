@@ -23,8 +23,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from PIL import Image
 
 import alexnet
-from alexnet import KERNELS, AlexNet, activations, load_weights, preprocess
-from lab import caffemodel, pickles
+from alexnet import KERNELS, LAYERS, AlexNet, activations, load_weights, preprocess
+from lab.formats import caffemodel, pickles
 
 BGR_MEAN = np.array([104.00698793, 116.66876762, 122.67891434])
 
@@ -220,8 +220,8 @@ def test_the_kernels_are_those_of_the_paper():
 class TestTheNetwork:
     def test_every_layer_equals_the_formulas(self, images, arrays, weights, padding):
         expected = numpy_alexnet(images, arrays, padding)
-        found = activations(images, weights, padding)
-        assert list(found) == list(KERNELS)
+        found = activations(images, weights, conv1_padding=padding)
+        assert list(found) == list(LAYERS)
         for name in KERNELS:
             assert error(found[name], expected[name]) < 1e-5, name
         probabilities = AlexNet(images, weights=weights, conv1_padding=padding)
@@ -248,13 +248,18 @@ class TestTheNetwork:
 
     def test_the_layers_have_the_published_shapes(self, images, weights, padding):
         first, second = {"VALID": (55, 27), "SAME": (57, 28)}[padding]
-        shapes = {name: x.shape for name, x in activations(images, weights, padding).items()}
-        assert shapes == {
+        found = activations(images, weights, conv1_padding=padding)
+        assert {name: x.shape for name, x in found.items()} == {
             "conv1": (2, first, first, 96),
+            "norm1": (2, first, first, 96),
+            "pool1": (2, second, second, 96),
             "conv2": (2, second, second, 256),
+            "norm2": (2, second, second, 256),
+            "pool2": (2, 13, 13, 256),
             "conv3": (2, 13, 13, 384),
             "conv4": (2, 13, 13, 384),
             "conv5": (2, 13, 13, 256),
+            "pool5": (2, 6, 6, 256),
             "fc6": (2, 4096),
             "fc7": (2, 4096),
             "fc8": (2, 1000),
@@ -271,6 +276,17 @@ def test_the_fake_weights_can_tell_right_from_wrong(images, weights):
     assert 0.1 < np.mean(layers["fc7"] > 0) < 0.9
     damped = numpy_lrn(layers["conv1"].numpy()).sum() / np.sum(layers["conv1"])
     assert damped < 0.9
+
+
+@pytest.mark.parametrize("after", ["conv1", "norm1", "pool2", "conv4", "pool5", "fc6", "fc7"])
+def test_the_walk_can_begin_after_any_layer_and_end_at_any(images, weights, after):
+    whole = activations(images, weights)
+    rest = activations(whole[after], weights, after=after)
+    names = list(LAYERS)
+    assert list(rest) == names[names.index(after) + 1 :]
+    for name, x in rest.items():
+        np.testing.assert_array_equal(x, whole[name])
+    assert list(activations(images, weights, upto=after)) == names[: names.index(after) + 1]
 
 
 @pytest.mark.parametrize("shape", [(1, 224, 224, 3), (1, 227, 227, 1), (227, 227, 3)])

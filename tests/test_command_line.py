@@ -9,7 +9,8 @@ import pytest
 from conftest import PROJECT
 
 from lab import command_line
-from lab.command_line import fraction, notice, parser, rate, seed, user_errors, whole_number
+from lab.command_line import fraction, parser, rate, seed, user_errors, whole_number
+from lab.console import notice
 
 SCRIPTS = sorted(
     path.stem for path in PROJECT.glob("*.py") if "def main(" in path.read_text(encoding="utf-8")

@@ -18,12 +18,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from conftest import PROJECT
 
 import download
-from lab import assets, datasets, downloads, locks, transfers
+from lab import locks
+from lab.data import dataset as datasets
+from lab.downloads import assets, transfers
+from lab.downloads import obtain as downloads
 from tests import broken_server as broken
 from tests.broken_server import BrokenServer
-from tests.conftest import PROJECT
 
 BODY = random.Random(0).randbytes(1_000_003)
 QUICK = transfers.Patience(connect=1, read=0.2, attempts=3, pause=0.01)
@@ -247,7 +250,7 @@ PROGRAM = """
 import sys, time, pathlib
 sys.path.insert(0, {project!r})
 import download
-from lab.assets import Asset
+from lab.downloads.assets import Asset
 asset = Asset("file.bin", ({url!r},), {size}, {hash!r})
 download.ASSETS = {{"file": (asset,)}}
 sys.exit(download.main(["file", "--to", {folder!r}]))
@@ -516,7 +519,7 @@ LAYERS = {"fc8": (np.eye(3, dtype=np.float32), np.arange(3, dtype=np.float32))}
 @pytest.fixture
 def converter(monkeypatch):
     """Stands in for reading 244 MB of caffemodel and for TensorFlow."""
-    caffemodel = pytest.importorskip("lab.caffemodel")
+    caffemodel = pytest.importorskip("lab.formats.caffemodel")
     monkeypatch.setattr(caffemodel, "load", lambda path: LAYERS)
     monkeypatch.setitem(downloads.CHECKS, "bvlc-alexnet.npy", np.load)
 

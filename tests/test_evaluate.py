@@ -18,7 +18,11 @@ from PIL import Image
 import alexnet
 import evaluate
 import train_feature_extraction
-from lab import datasets, evaluation, features, head, metrics, runs
+from lab.data import dataset as datasets
+from lab.features import extraction as features
+from lab.runs import evaluation, metrics
+from lab.runs import run as runs
+from lab.training import loop as head
 
 CLASSES = 43
 WEIGHTS = {"fc8": (np.zeros((2, 2), np.float32), np.zeros(2, np.float32))}

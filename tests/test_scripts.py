@@ -21,7 +21,13 @@ import imagenet_inference
 import traffic_sign_inference
 import train_feature_extraction
 from caffe_classes import class_names
-from lab import datasets, demo, drawn_signs, features, head, plots, results, runs
+from lab.data import dataset as datasets
+from lab.demo import signs as drawn_signs
+from lab.demo import stand_ins as demo
+from lab.features import extraction as features
+from lab.runs import plots, results
+from lab.runs import run as runs
+from lab.training import loop as head
 
 INFERENCE = [imagenet_inference, traffic_sign_inference, feature_extraction]
 LESSONS = [*INFERENCE, train_feature_extraction]
@@ -210,7 +216,7 @@ OPTIONS = ["--demo", "--limit", "250", "--epochs", "30", "--patience", "30", "--
 def trained(tmp_path_factory, demo_weights):
     """The folder of a training by the program itself, killed and resumed, and what it then said."""
     folder = tmp_path_factory.mktemp("trained")
-    program = "from lab import demo; demo.SIGNS = 300\n"
+    program = "from lab.demo import stand_ins; stand_ins.SIGNS = 300\n"
     program += "import train_feature_extraction; train_feature_extraction.main()"
 
     def start(*more):
@@ -349,7 +355,7 @@ def test_a_handful_of_pictures_is_enough(limit, capsys):
 
 @pytest.mark.usefixtures("quick")
 def test_lbfgs_trains_from_the_command_line(capsys, place, monkeypatch):
-    monkeypatch.setattr("lab.convex.STEPS", 5)
+    monkeypatch.setattr("lab.training.lbfgs.STEPS", 5)
     run(train_feature_extraction, "--demo", "--limit", 90, "--solver", "lbfgs")
     out = capsys.readouterr().out
     sweep = r"(L2 [\d.]+: .*\nValidation Loss = [\d.]+\nValidation Accuracy = [\d.]+\n\n)+"

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 import visualize
-from lab import demo
+from lab.demo import stand_ins as demo
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def head():
 @pytest.fixture(scope="module")
 def run(weights, head, tmp_path_factory):
     """The folder of a run of --demo."""
-    from lab import features
+    from lab.features import extraction as features
 
     folder = tmp_path_factory.mktemp("run")
     head.save(folder / "head.keras")
@@ -92,7 +92,7 @@ def test_places_keep_neighbours_together():
 def test_filters_are_shown_in_the_colours_they_answer_to(convention, channel, monkeypatch):
     import tensorflow as tf
 
-    from lab import plots
+    from lab.runs import plots
 
     kernel = np.zeros((11, 11, 3, 96), np.float32)
     kernel[:, :, channel] = 1  # red is the last of blue, green, red

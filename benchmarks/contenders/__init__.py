@@ -8,7 +8,7 @@ through in one batch.
 
 from importlib import import_module
 
-from lab import pickles
+from lab.formats import pickles
 
 # Name -> the file, and the options of its `load`.
 CONTENDERS = {

@@ -8,7 +8,7 @@ import time
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from lab import pickles
+from lab.formats import pickles
 
 CLASSES = 43
 BATCH = 128

@@ -4,7 +4,8 @@ import functools
 import itertools
 
 from alexnet import load_weights
-from lab import device, features
+from lab import device
+from lab.features import extraction as features
 
 CHUNKS = 100_000  # more than any run asks for
 

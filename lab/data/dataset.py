@@ -1,0 +1,97 @@
+"""Labelled pictures: one `Dataset`, whatever they were read from."""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lab.console import notice
+
+SIGN_NAMES = Path(__file__).resolve().parents[2] / "signnames.csv"
+REMEDY = "`python download.py train` gets the course's file, --demo needs none"
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Labelled pictures: of row i the picture, its label, and the track it was taken from.
+
+    `images`: uint8 [n, 32, 32, 3] RGB, or a list of n paths to pictures of any size, decoded later.
+    `labels`: int64 [n], positions in `names`.
+    `names`: one name for each label.
+    `tracks`: int64 [n], equal for pictures of one physical sign; None when unknown.
+    """
+
+    images: np.ndarray | list[Path]
+    labels: np.ndarray
+    names: list[str]
+    tracks: np.ndarray | None = None
+
+    def __len__(self):
+        return len(self.labels)
+
+    def take(self, indices):
+        """The rows `indices` alone, in that order."""
+        images = self.images
+        return Dataset(
+            images[indices] if isinstance(images, np.ndarray) else [images[i] for i in indices],
+            self.labels[indices],
+            self.names,
+            None if self.tracks is None else self.tracks[indices],
+        )
+
+
+def load(path, skip_broken=False):
+    """The Dataset in `path`, told apart by looking: a pickle, a GTSRB archive or its folder, or
+    a folder with one subfolder of pictures a class.
+
+    A broken picture is an error; with `skip_broken` it is named on stderr and left out. In a folder
+    the heads of the files are checked, with `skip_broken` all they hold.
+    Raises FileNotFoundError when nothing is there, ValueError when it holds something else.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such file or folder of pictures; {REMEDY}")
+    from lab.data import course, folders, gtsrb  # only here: they make Datasets
+
+    if path.is_dir():
+        dataset = gtsrb.from_folder(path, skip_broken)
+        return folders.load(path, skip_broken) if dataset is None else dataset
+    with path.open("rb") as file:
+        zipped = file.read(2) == b"PK"
+    return gtsrb.from_zip(path, skip_broken) if zipped else course.load(path)
+
+
+def sign_names():
+    """The 43 names of the German traffic signs, by label."""
+    with SIGN_NAMES.open(newline="", encoding="utf-8") as file:
+        return [row["SignName"] for row in csv.DictReader(file)]
+
+
+# ---- what the readers share ---------------------------------------------------------------------
+
+
+def check_labels(path, labels, names):
+    low, high = labels.min(), labels.max()
+    if low < 0 or high >= len(names):
+        raise ValueError(
+            f"{path}: expected labels 0-{len(names) - 1}, the rows of {SIGN_NAMES.name}, "
+            f"found {low}-{high}; for other classes name a folder with one subfolder a class"
+        )
+
+
+def without(path, broken, count, skip_broken):
+    """The rows that are whole, of `count`; `broken` maps the others to their names."""
+    if broken:
+        named = ", ".join(shown(name) for name in list(broken.values())[:3])
+        found = f"{path}: {len(broken)} of {count} pictures cannot be read: {named}"
+        found += ", ..." if len(broken) > 3 else ""
+        if not skip_broken or len(broken) == count:
+            raise ValueError(f"{found}; mend them or leave them out with --skip-broken")
+        notice(f"{found}; left out")
+    return np.setdiff1d(np.arange(count), list(broken))
+
+
+def shown(name):
+    """A name from a file for a message: short, without control characters."""
+    return repr(str(name)[:80])[1:-1]

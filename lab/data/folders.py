@@ -1,0 +1,52 @@
+"""A folder with one subfolder of pictures a class."""
+
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import numpy as np
+from PIL import Image
+
+from lab.data import images
+from lab.data.dataset import REMEDY, Dataset, shown, without
+
+
+def load(path, skip_broken):
+    """The Dataset of the pictures in the subfolders of `path`, each named after its folder."""
+    folders = sorted(file for file in _visible(path) if file.is_dir())
+    if len(folders) < 2:
+        raise ValueError(
+            f"{path}: expected one subfolder of pictures a class, at least two, found "
+            f"{len(folders)}; {REMEDY}"
+        )
+    pictures = [
+        sorted(file for file in _visible(folder) if file.suffix.lower() in images.SUFFIXES)
+        for folder in folders
+    ]
+    paths = [file for files in pictures for file in files]
+    labels = np.repeat(np.arange(len(folders)), [len(files) for files in pictures])
+    with ThreadPoolExecutor() as pool:
+        flags = pool.map(partial(_is_broken, decode=skip_broken), paths)
+        broken = {row: paths[row].relative_to(path) for row, flag in enumerate(flags) if flag}
+    whole = without(path, broken, len(paths), skip_broken)
+    dataset = Dataset(paths, labels, [folder.name for folder in folders]).take(whole)
+    empty = np.setdiff1d(np.arange(len(folders)), dataset.labels)
+    if empty.size:
+        named = ", ".join(shown(folders[label].name) for label in empty[:5])
+        raise ValueError(f"{path}: {len(empty)} subfolders hold no picture: {named}; remove them")
+    return dataset
+
+
+def _visible(folder):
+    return (file for file in folder.iterdir() if not file.name.startswith("."))
+
+
+def _is_broken(file, decode):
+    """Is `file` no picture? Only its head is looked at, or, slowly, with `decode` all of it."""
+    try:
+        if decode:
+            images.read(file)
+        else:
+            Image.open(file, formats=images.FORMATS).close()
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return True
+    return False

@@ -1,0 +1,162 @@
+"""From an entry in the table of assets to a file the lessons can use: fetched, checked, ready."""
+
+import hashlib
+import shutil
+import tarfile
+import zipfile
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from lab.console import notice
+from lab.downloads import transfers
+
+FLOWERS = 3670  # pictures in flower_photos.tgz
+SIGNS = ("train.p", "valid.p", "test.p")  # in traffic-signs-data.zip
+
+
+def obtain(asset, folder, mirror, client):
+    """See to it that the asset's result is in `folder` and good; True if it had to be fetched.
+
+    `mirror`, a URL or a folder, is asked alone; None means the asset's own mirrors. Raises
+    transfers.Unavailable when none delivers, other OSErrors when the disk does not play along.
+    """
+    result = folder / asset.result
+    with transfers.workspace(result) as work:
+        if is_good(asset, result):
+            return False
+        transfers.settle(make(asset, folder, mirror, client, work), result)
+    return True
+
+
+def make(asset, folder, mirror, client, work):
+    """The path of the finished result in the folder `work`, from the asset or its stand-in."""
+    file = work / asset.file
+    need = asset.size * (2 if asset.makes else 1) - transfers.Part(file).size
+    transfers.make_room(work, need)
+    try:
+        client.fetch(file, places(asset, folder, mirror), asset.size, check_of(asset), asset.exact)
+    except transfers.Unavailable:
+        if not asset.otherwise:
+            raise
+        return make(asset.otherwise, folder, mirror, client, work)
+    if not asset.makes:
+        return file
+    notice(f"  making {asset.makes} from {asset.file}")
+    made = work / asset.makes
+    MAKERS[asset.makes](file, made)
+    return made
+
+
+def places(asset, folder, mirror):
+    """Where to look for the file: what somebody put into `folder` by hand, then the mirrors."""
+    by_hand = [folder / asset.file] if asset.makes and (folder / asset.file).is_file() else []
+    if not mirror:
+        return [*by_hand, *asset.mirrors]
+    if mirror.startswith(("http://", "https://")):
+        return [*by_hand, f"{mirror.rstrip('/')}/{asset.file}"]
+    return [*by_hand, Path(mirror) / asset.file]
+
+
+def is_good(asset, result):
+    """Whether the result is there and passes its check; a bad folder is the user's to judge."""
+    if not result.exists():
+        return False
+    check = CHECKS.get(result.name) or check_of(asset)
+    try:
+        check(result)
+    except (ValueError, OSError) as error:
+        if result.is_dir():
+            raise ValueError(f"{error}; move it away to get it anew") from error
+        notice(f"{result.name} is here, but it is not good: {error}")
+        return False
+    return True
+
+
+# Checks raise ValueError or OSError when a file is not the right one.
+
+
+def check_of(asset):
+    """The check for an asset's file as it comes from a mirror."""
+    if asset.hash:
+        return partial(check_hash, expected=asset.hash)
+    return check_zip if asset.file.endswith(".zip") else CHECKS[asset.file]
+
+
+def check_hash(path, expected):
+    method = expected.partition(":")[0]
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, lambda: hashlib.new(method, usedforsecurity=False))
+    found = f"{method}:{digest.hexdigest()}"
+    if found != expected:
+        raise ValueError(f"{path}: expected {expected}, found {found}")
+
+
+def check_zip(path):
+    try:
+        with zipfile.ZipFile(path) as archive:
+            broken = archive.testzip() or ", ".join(sorted({*SIGNS} - {*archive.namelist()}))
+    except zipfile.BadZipFile as error:
+        raise ValueError(f"{path}: {error}") from error
+    if broken:
+        raise ValueError(f"{path}: broken or missing in it: {broken}")
+
+
+def check_weights(path):
+    from alexnet import load_weights  # TensorFlow: seconds
+
+    load_weights(path)
+
+
+def check_signs(path):
+    from lab.data import dataset as datasets
+
+    for file in [path / name for name in SIGNS] if path.is_dir() else [path]:
+        datasets.load(file)
+
+
+def check_flowers(path):
+    count = len(list(path.glob("*/*.jpg")))
+    if count != FLOWERS:
+        raise ValueError(f"{path}: expected {FLOWERS} pictures, found {count}")
+
+
+CHECKS = {
+    "bvlc-alexnet.npy": check_weights,
+    "train.p": check_signs,
+    "traffic-signs-data": check_signs,
+    "flower_photos": check_flowers,
+}
+
+
+# Makers turn a checked file into the result the lessons use.
+
+
+def convert(caffemodel, npy):
+    """In the layout of the course's file: a pickled dict from layer to [kernel, bias]."""
+    from lab.formats.caffemodel import load
+
+    layers = {layer: list(arrays) for layer, arrays in load(caffemodel).items()}
+    np.save(npy, layers, allow_pickle=True)
+
+
+def untar(archive, folder):
+    try:
+        with tarfile.open(archive) as tar:
+            tar.extractall(folder.parent, filter="data")
+    except tarfile.TarError as error:
+        raise ValueError(f"{archive}: {error}") from error
+    check_flowers(folder)
+
+
+def unzip(archive, folder):
+    folder.mkdir(exist_ok=True)
+    with zipfile.ZipFile(archive) as source:
+        for name in SIGNS:  # these by name, whatever else is in it
+            with source.open(name) as packed, (folder / name).open("wb") as file:
+                shutil.copyfileobj(packed, file)
+    check_signs(folder)
+
+
+MAKERS = {"bvlc-alexnet.npy": convert, "flower_photos": untar, "traffic-signs-data": unzip}

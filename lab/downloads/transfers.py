@@ -1,0 +1,333 @@
+"""Files fetched so that a broken, lying or slow server never leaves a wrong file behind.
+
+Everything unfinished lies in a folder `NAME.part` beside the file NAME that is wanted: the bytes
+so far, a note of where they come from, and a lock. Only what passed its check leaves that folder,
+by a rename. A download that was stopped goes on where it stopped.
+"""
+
+import errno
+import json
+import math
+import os
+import re
+import shutil
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import requests
+from tqdm import tqdm
+from urllib3.exceptions import HTTPError, NameResolutionError, ReadTimeoutError
+
+from lab.console import notice, readable
+from lab.locks import clear, locked
+
+BLOCK = 1 << 16  # bytes
+DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+BUSY = {408, 425, 429}  # and every 5xx: worth asking again
+WEB_PAGE = "a web page came instead of the file"
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long to wait for a server, and how often to ask it again."""
+
+    connect: float = 5  # seconds
+    read: float = 30  # seconds without a byte
+    attempts: int = 4  # in a row without progress
+    pause: float = 1  # seconds before the second attempt; doubles each time
+
+
+class MirrorError(Exception):
+    """This mirror does not deliver; the next one may."""
+
+    attempts = 1
+
+
+class NoHost(MirrorError):
+    """The name of the host is unknown: most often there is no network at all."""
+
+
+class NoConnection(MirrorError):
+    """Nobody answers. Where packets are dropped each attempt takes seconds, so there are few."""
+
+    attempts = 2
+
+
+class TryAgain(MirrorError):
+    """This attempt failed; the same mirror may do better."""
+
+    attempts = math.inf
+
+
+class Unavailable(OSError):
+    """No mirror delivered."""
+
+
+class Part:
+    """The bytes of a file so far, and beside them (`.json`) where they come from."""
+
+    def __init__(self, path):
+        self.path = path
+        self.note = path.with_name(path.name + ".json")
+
+    @property
+    def size(self):
+        return self.path.stat().st_size if self.path.exists() else 0
+
+    def source(self):
+        """The note: url, validator and total of the reply the bytes come from; {} if unknown."""
+        try:
+            return json.loads(self.note.read_text())
+        except (OSError, ValueError):  # none yet, or cut short when the program was killed
+            return {}
+
+    def begin(self, url, headers, total):
+        """Empty the file, then note the source: the other order could pair old bytes with it."""
+        self.path.write_bytes(b"")
+        tag = headers.get("ETag", "")
+        validator = tag if tag.startswith('"') else headers.get("Last-Modified")  # no weak tags
+        self.note.write_text(json.dumps({"url": url, "validator": validator, "total": total}))
+
+    def discard(self):
+        self.path.unlink(missing_ok=True)
+        self.note.unlink(missing_ok=True)
+
+
+class Client:
+    """Fetches files; remembers the servers nobody answers at, to ask them once only."""
+
+    def __init__(self, patience=None):
+        self.patience = patience or Patience()
+        self.silent = {}
+        self.answered = False  # whether any server ever replied
+        self.session = requests.Session()
+        # A reply compressed on the way would make nonsense of sizes and ranges.
+        self.session.headers["Accept-Encoding"] = "identity"
+
+    def fetch(self, path, places, size, check, exact=True):
+        """Bring to `path` the file from the first of `places` whose bytes pass `check`.
+
+        `places` are URLs (str) or files (Path); `size` in bytes is an estimate unless `exact`;
+        `check(path)` raises ValueError or OSError. Raises Unavailable, or OSError (disk full).
+        """
+        for place in places:
+            try:
+                return self._fetch_from(place, path, size, check, exact)
+            except MirrorError as error:
+                notice(f"  {where(place)}: {error}")
+        raise Unavailable(f"{path.name}: none of {len(places)} mirrors delivered it")
+
+    def _fetch_from(self, place, path, size, check, exact):
+        part = Part(path)
+        if isinstance(place, Path):
+            copy(place, part)
+            return verify(part, check)
+        transfer = Transfer(self, place, part, size, exact)
+        transfer.run()
+        try:
+            return verify(part, check)
+        except MirrorError:
+            if not transfer.spliced:
+                raise
+        notice(f"  {where(place)}: the resumed file is wrong, starting over")
+        transfer.run()
+        return verify(part, check)
+
+
+def where(place):
+    """A folder as it is; of a URL the server, which is what fails and what fits on a line."""
+    return place if isinstance(place, Path) else "{}://{}".format(*urlsplit(place)[:2])
+
+
+class Transfer:
+    """One file from one URL, in as many attempts as it takes."""
+
+    def __init__(self, client, url, part, size, exact):
+        self.client, self.patience, self.url = client, client.patience, url
+        self.part, self.size, self.exact = part, size, exact
+        self.spliced = part.size > 0  # from more than one reply, perhaps more than one mirror
+
+    def run(self):
+        """Returns when all bytes are there, else raises MirrorError.
+
+        Not urllib3's Retry: that ends where the body begins, and most of what fails here is there.
+        """
+        server = urlsplit(self.url)[:2]
+        if server in self.client.silent:
+            raise MirrorError(self.client.silent[server])
+        failures, furthest = 0, self.part.size
+        while not (self.exact and self.part.size == self.size):
+            try:
+                return self._attempt()
+            except MirrorError as error:
+                failures = 1 if self.part.size > furthest + BLOCK else failures + 1
+                if failures >= min(error.attempts, self.patience.attempts):
+                    if isinstance(error, (NoHost, NoConnection)):
+                        self.client.silent[server] = str(error)
+                    raise
+            furthest = max(furthest, self.part.size)
+            time.sleep(self.patience.pause * 2 ** (failures - 1))
+        return None
+
+    def _attempt(self):
+        with (
+            reasons(self.patience),
+            self.client.session.get(
+                self.url,
+                headers=self._range(),
+                stream=True,
+                timeout=(self.patience.connect, self.patience.read),
+            ) as response,
+        ):
+            self._write(response.raw, self._start(response))
+        if self.exact and self.part.size < self.size:
+            raise TryAgain(f"stopped after {self.part.size} of {self.size} bytes")
+
+    def _range(self):
+        """Headers that ask for the missing bytes, provided they will fit those that are here."""
+        source, start = self.part.source(), self.part.size
+        same = source.get("url") == self.url and source.get("validator")
+        if not start or not (same or self.exact):  # what is `exact` has a hash to find a misfit
+            return {}
+        condition = {"If-Range": source["validator"]} if same else {}
+        return {"Range": f"bytes={start}-", **condition}
+
+    def _start(self, response):
+        """The place of the reply's first byte in the file; raises when the reply is no use."""
+        self.client.answered = True
+        status = response.status_code
+        if status == 206:
+            return self._resumed(response.headers.get("Content-Range", ""))
+        if status == 416:
+            self.part.discard()
+            raise TryAgain("refused to resume")
+        if status != 200:
+            error = TryAgain if status >= 500 or status in BUSY else MirrorError
+            raise error(f"HTTP {status} {response.reason}")
+        if "html" in response.headers.get("Content-Type", ""):
+            raise MirrorError(WEB_PAGE)
+        total = response.raw.length_remaining
+        if self.exact and total not in (None, self.size):
+            raise MirrorError(f"offers {total} bytes, expected {self.size}")
+        self.part.begin(self.url, response.headers, total)
+        self.spliced = False
+        return 0
+
+    def _resumed(self, content_range):
+        found = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", content_range)
+        start, end, total = map(int, found.groups()) if found else (-1, -1, -1)
+        expected = self.size if self.exact else self.part.source().get("total") or total
+        if (start, end, total) != (self.part.size, expected - 1, expected):
+            self.part.discard()
+            raise TryAgain(f"resumed at the wrong place: {content_range}")
+        self.spliced = True
+        return start
+
+    def _write(self, body, start):
+        limit = self.size if self.exact else 2 * self.size
+        with self.part.path.open("ab") as file, progress(self.part.path, start, self.size) as bar:
+            for block in body.stream(BLOCK, decode_content=False):
+                if not file.tell() and block.lstrip().startswith(b"<"):  # none of our files does
+                    raise MirrorError(WEB_PAGE)
+                file.write(block)
+                bar.update(len(block))
+                if file.tell() > limit:
+                    self.part.discard()
+                    raise MirrorError(f"sent more than {limit} bytes")
+
+
+def progress(path, start, size):
+    """A progress bar on stderr; none when that is no terminal."""
+    return tqdm(
+        desc=path.name,
+        initial=start,
+        total=size,
+        unit="B",
+        unit_scale=True,
+        leave=False,
+        disable=None,
+    )
+
+
+def copy(source, part):
+    """A mirror that is a folder."""
+    part.discard()
+    try:
+        shutil.copyfile(source, part.path)
+    except OSError as error:
+        if error.errno in DISK_FULL:
+            raise
+        raise MirrorError(error.strerror) from error
+
+
+def verify(part, check):
+    """The path of the part if its check holds; else the part is gone and MirrorError raised."""
+    try:
+        check(part.path)
+    except (ValueError, OSError) as error:
+        part.discard()
+        raise MirrorError(f"not the right file: {error}") from error
+    part.note.unlink(missing_ok=True)
+    return part.path
+
+
+@contextmanager
+def reasons(patience):
+    """What requests and urllib3 raise, in a few words, and whether to try again."""
+    try:
+        yield
+    except requests.exceptions.SSLError as error:
+        raise MirrorError("no secure connection (is its certificate valid?)") from error
+    except requests.ConnectionError as error:
+        reason = getattr(error.args[0], "reason", None) if error.args else None
+        if isinstance(reason, NameResolutionError):
+            raise NoHost("host not found") from error
+        if reason:
+            raise NoConnection("no connection") from error
+        raise TryAgain("the connection broke off") from error
+    except (requests.Timeout, ReadTimeoutError) as error:
+        raise TryAgain(f"silent for {patience.read:g} seconds") from error
+    except HTTPError as error:
+        raise TryAgain("the connection broke off") from error
+    except requests.RequestException as error:
+        raise MirrorError(str(error)) from error
+
+
+@contextmanager
+def workspace(result):
+    """The folder `NAME.part` beside the path `result`, for this program alone until the block ends.
+
+    It stays when the block was stopped and bytes worth resuming are in it; else it goes.
+    """
+    folder = result.with_name(result.name + ".part")
+    with locked(folder, f"fetching {folder.stem}"):
+        try:
+            yield folder
+        except BaseException as error:
+            full = isinstance(error, OSError) and error.errno in DISK_FULL
+            kept = [path for path in folder.iterdir() if path.suffix != ".json"]
+            useless = full or isinstance(error, ValueError)  # trying again would change nothing
+            if useless or not any(path.stat().st_size for path in kept):
+                clear(folder)
+            if full:
+                raise OSError(f"{result}: the disk is full ({error.strerror})") from error
+            raise
+        clear(folder)
+
+
+def settle(made, result):
+    """Give the finished file or folder `made` its final name; on disk before it has that name."""
+    if made.is_file():
+        with made.open("rb+") as file:
+            os.fsync(file.fileno())
+    made.replace(result)
+
+
+def make_room(folder, size):
+    """OSError unless the disk of `folder` has `size` bytes left."""
+    free = shutil.disk_usage(folder).free
+    if free < size:
+        raise OSError(errno.ENOSPC, f"{readable(size)} needed, {readable(free)} free")

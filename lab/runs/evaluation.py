@@ -1,0 +1,95 @@
+"""What an evaluation finds out: figures on stdout, files and plots in a folder."""
+
+import json
+import zipfile
+
+import numpy as np
+
+from lab.runs import metrics, plots
+
+HARDEST = 5  # classes to print
+
+
+def read_split(folder):
+    """What a training noted in `split.npz`: rows that validated, hashes of pictures that trained.
+
+    Raises ValueError when it is not there, or damaged.
+    """
+    path = folder / "split.npz"
+    try:
+        with np.load(path) as file:
+            return file["validation"], file["hashes"]
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(
+            f"{path}: expected the split of a training that has ended, found {error}; "
+            "go on with --resume, or train again"
+        ) from error
+
+
+def evaluate(dataset, probabilities, hashes, seed=0):
+    """The figures of evaluation.json and the table of evaluation.csv.
+
+    probabilities: [n, classes].
+    hashes: of the pictures that trained; such a picture proves nothing when it is named right.
+    """
+    labels, names = dataset.labels, dataset.names
+    right = probabilities.argmax(1) == labels
+    known = metrics.duplicates(hashes, metrics.picture_hashes(dataset.images))
+    unknown = np.delete(right, known)
+    figures = {
+        **metrics.summary(labels, probabilities, dataset.tracks, seed),
+        "trained_on": {
+            "count": len(known),
+            "examples": [_name(dataset.images, row) for row in known[:10].tolist()],
+            "accuracy_without": float(unknown.mean()) if len(unknown) else None,
+        },
+        "most_confused": metrics.confused_pairs(labels, probabilities, names).to_dict("records"),
+    }
+    return figures, metrics.per_class(labels, probabilities, names)
+
+
+def _name(pictures, row):
+    return f"row {row}" if isinstance(pictures, np.ndarray) else str(pictures[row])
+
+
+def show(figures, classes):
+    """Print the figures, the most confused pairs and the hardest classes."""
+    low, high = figures["interval"]
+    print(f"{figures['count']:,} pictures of {(classes['support'] > 0).sum()} classes")
+    print(f"Accuracy           {figures['accuracy']:.3f}")
+    print(f"95 % interval      {low:.3f} to {high:.3f} (bootstrap of {figures['resampled']})")
+    if "top5" in figures:
+        print(f"Top-5 accuracy     {figures['top5']:.3f}")
+    print(f"Macro F1           {figures['macro_f1']:.3f}")
+    print(f"Log loss           {figures['loss']:.3f}")
+    print(f"Calibration error  {figures['ece']:.3f}")
+    _show_trained_on(figures["trained_on"])
+    if figures["most_confused"]:
+        print("\nMost confused")
+        for pair in figures["most_confused"]:
+            often = f"{pair['times']:6,} times, {pair['share']:4.0%}"
+            print(f"{often}  {pair['true']} taken for {pair['predicted']}")
+    print("\nHardest classes\nrecall  precision  pictures")
+    for row in classes.dropna(subset="recall").nsmallest(HARDEST, "recall").itertuples():
+        print(f"{row.recall:6.3f} {row.precision:10.3f} {row.support:9,}  {row.name}")
+
+
+def _show_trained_on(trained_on):
+    if not trained_on["count"]:
+        return
+    examples = ", ".join(trained_on["examples"][:3])
+    examples += ", ..." if trained_on["count"] > 3 else ""
+    print(f"Also trained on    {trained_on['count']:,} of these pictures: {examples}")
+    if trained_on["accuracy_without"] is not None:
+        print(f"Accuracy without   {trained_on['accuracy_without']:.3f}")
+
+
+def write(folder, figures, classes, dataset, probabilities):
+    """Write evaluation.json, evaluation.csv and three plots, named beside those of validation."""
+    labels, names = dataset.labels, dataset.names
+    plots.confusion(labels, probabilities.argmax(1), names, folder / "test_confusion.png")
+    plots.reliability(labels, probabilities, folder / "test_reliability.png")
+    plots.mistakes(dataset.images, labels, probabilities, names, folder / "test_mistakes.png")
+    classes.to_csv(folder / "evaluation.csv")
+    text = json.dumps(figures, indent=2, ensure_ascii=False)
+    (folder / "evaluation.json").write_text(text + "\n", encoding="utf-8")

@@ -1,0 +1,149 @@
+"""Features: the network's own, however the pictures come, and never those of something else."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from alexnet import CONV1_PADDING, AlexNet, load_weights, preprocess
+from lab.data import dataset as datasets
+from lab.features import cache as feature_cache
+from lab.features import extraction as features
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("ALEXNET_LAB_CACHE", str(tmp_path / "cache"))
+
+
+def pictures(count, size=32):
+    """uint8 [count, size, size, 3], smooth, so that a resize keeps something."""
+    small = np.random.default_rng(0).integers(0, 256, (count, 4, 4, 3), np.uint8)
+    return small.repeat(size // 4, axis=1).repeat(size // 4, axis=2)
+
+
+def written(arrays, folder):
+    """The same pictures as PNG files: their paths."""
+    paths = [folder / f"{number:03}.png" for number in range(len(arrays))]
+    for path, array in zip(paths, arrays, strict=True):
+        Image.fromarray(array).save(path)
+    return paths
+
+
+def directly(arrays, weights, convention="caffe"):
+    """fc7 of each picture alone: [n, 4096]."""
+    padding = CONV1_PADDING[convention]
+    each = [AlexNet(preprocess(one[None], convention), True, weights, padding) for one in arrays]
+    return np.concatenate(each)
+
+
+def deviation(found, expected):
+    """The largest difference relative to the largest feature of its picture."""
+    difference = np.abs(found.astype(np.float32) - expected).max(axis=1)
+    return (difference / np.abs(expected).max(axis=1)).max()
+
+
+@pytest.mark.parametrize("count", [1, 8, 9, 21])
+def test_each_picture_keeps_its_row_whatever_the_batches(demo_weights, monkeypatch, count):
+    monkeypatch.setattr(features, "BATCH", 8)
+    monkeypatch.setattr(feature_cache, "CHUNK", 20)
+    shown = pictures(count)
+    found = features.extract(shown, demo_weights, precision="float32")
+    assert found.dtype == np.float16
+    assert found.shape == (count, 4096)
+    assert deviation(found, directly(shown, demo_weights)) < 1e-3
+
+
+@pytest.mark.parametrize("size", [32, 100, 300])
+@pytest.mark.parametrize("convention", ["caffe", "course"])
+def test_files_give_what_arrays_give(demo_weights, tmp_path, convention, size):
+    shown = pictures(5, size)
+    expected = directly(shown, demo_weights, convention)
+    options = {"convention": convention, "precision": "float32", "cache": False}
+    for given in (shown, written(shown, tmp_path)):
+        assert deviation(features.extract(given, demo_weights, **options), expected) < 1e-3
+
+
+def test_files_may_differ_in_size(demo_weights, tmp_path):
+    shown = [pictures(1, size)[0] for size in (32, 300, 64)]
+    found = features.extract(written(shown, tmp_path), demo_weights, precision="float32")
+    assert deviation(found, directly(shown, demo_weights)) < 1e-3
+
+
+def test_bfloat16_moves_features_by_a_few_percent(demo_weights):
+    shown = pictures(8)
+    exact = directly(shown, demo_weights)
+    found = features.extract(shown, demo_weights, precision="bfloat16").astype(np.float32)
+    assert 0.001 < np.linalg.norm(found - exact) / np.linalg.norm(exact) < 0.03
+
+
+def test_bfloat16_moves_features_of_real_signs_by_less_than_one_percent(lab_file):
+    weights = load_weights(lab_file("bvlc-alexnet.npy"))
+    signs = datasets.load(lab_file("train.p")).images[::400]
+    exact, found = (
+        features.extract(signs, weights, precision=precision, cache=False).astype(np.float32)
+        for precision in ("float32", "bfloat16")
+    )
+    assert 0.001 < np.linalg.norm(found - exact) / np.linalg.norm(exact) < 0.01
+
+
+def test_what_was_computed_once_is_not_computed_again(demo_weights, tmp_path, monkeypatch):
+    paths = written(pictures(3), tmp_path)
+    without = features.extract(paths, demo_weights, precision="float32", cache=False)
+    assert not (tmp_path / "cache").exists()
+    first = features.extract(paths, demo_weights, precision="float32")
+    monkeypatch.setattr(features, "_load", None)
+    moved = [path.rename(path.with_suffix(".jpg")) for path in paths]
+    again = features.extract(moved, demo_weights, precision="float32")
+    np.testing.assert_array_equal(first, without)
+    np.testing.assert_array_equal(again, without)
+
+
+def test_features_of_anything_else_have_another_key(demo_weights, tmp_path, monkeypatch):
+    keys = []
+    monkeypatch.setattr(feature_cache, "fill", lambda key, *_: keys.append(key))
+
+    shown, other_pixel = pictures(3), pictures(3)
+    other_pixel[2, 31, 31, 2] ^= 1
+
+    def ask(shown=shown, weights=demo_weights, convention="caffe", precision="float32"):
+        features.extract(shown, weights, convention, precision)
+
+    ask()
+    ask(convention="course")
+    ask(precision="bfloat16")
+    ask(other_pixel)
+    ask(shown[::-1])
+    ask(shown.reshape(6, 16, 32, 3))
+    kernel, bias = demo_weights["fc7"]
+    nudged = tf.tensor_scatter_nd_add(bias, [[4095]], [1e-6])
+    ask(weights=demo_weights | {"fc7": (kernel, nudged)})
+    paths = written(shown, tmp_path)
+    ask(paths)
+    ask(paths[::-1])
+    assert len(set(keys)) == len(keys) == 9
+    ask()
+    assert keys[-1] == keys[0]
+
+
+@pytest.mark.parametrize("damage", [b"", b"no picture", None])
+@pytest.mark.parametrize("cache", [True, False])
+def test_a_broken_picture_is_named(demo_weights, tmp_path, damage, cache):
+    paths = written(pictures(3), tmp_path)
+    whole = paths[1].read_bytes()
+    paths[1].write_bytes(whole[: len(whole) // 2] if damage is None else damage)
+    with pytest.raises(ValueError, match=r"001\.png: expected a"):
+        features.extract(paths, demo_weights, cache=cache)
+
+
+@pytest.mark.parametrize("none", [[], np.zeros((0, 32, 32, 3), np.uint8)])
+@pytest.mark.parametrize("cache", [True, False])
+def test_no_pictures_are_an_error_that_says_so(demo_weights, none, cache):
+    with pytest.raises(ValueError, match="expected at least one picture, found none"):
+        features.extract(none, demo_weights, cache=cache)
+
+
+def test_features_that_float16_cannot_hold_are_an_error(demo_weights):
+    kernel, bias = demo_weights["fc7"]
+    with pytest.raises(ValueError, match="are these AlexNet's weights"):
+        features.extract(pictures(1), demo_weights | {"fc7": (kernel, bias + 1e6)})
