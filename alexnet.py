@@ -35,10 +35,6 @@ CONV1_STRIDE = 4
 # What each convention of `preprocess` needs: 55 or 57 pixels wide after conv1.
 CONV1_PADDING = {"caffe": "VALID", "course": "SAME"}
 
-# Layers whose output serves as features, and how many numbers that is: convolutions are max-pooled
-# to 6x6 first, all are flattened.
-FEATURES = {"conv3": 6 * 6 * 384, "conv4": 6 * 6 * 384, "pool5": 9216, "fc6": 4096, "fc7": 4096}
-
 # The average ImageNet pixel, which Caffe subtracts: blue, green, red, 0-255.
 BGR_MEAN = (104.00698793, 116.66876762, 122.67891434)
 

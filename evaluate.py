@@ -1,9 +1,10 @@
-"""How good is a trained head? All figures worth knowing, on pictures it has never seen.
+"""How good is a trained run? All figures worth knowing, on pictures it has never seen.
 
     python evaluate.py                            runs/latest on the official test set
-    python evaluate.py --head RUN --data test.p   another run, other pictures
+    python evaluate.py --run RUN --data test.p    another run, other pictures
     python evaluate.py --calibrate                first let it learn how sure it may be
     python evaluate.py --assert-accuracy 0.9      exit with 1 when it is worse
+    python evaluate.py --list                     the runs there are, and what they came to
     python evaluate.py --demo                     no file needed, after a training with --demo
 
 Writes evaluation.json, evaluation.csv (class by class) and plots into the run folder, where its
@@ -23,10 +24,10 @@ TEST_SET = "GTSRB_Final_Test_Images.zip"
 
 def command_line():
     options = parser(
-        __doc__, "--head", "--data", "--skip-broken", "--limit", "--weights", "--preprocess",
+        __doc__, "--run", "--data", "--skip-broken", "--limit", "--weights", "--preprocess",
         "--precision", "--no-cache", "--seed", "--out", "--demo",
     )  # fmt: skip
-    options.set_defaults(head="runs/latest", data=TEST_SET)
+    options.set_defaults(run="runs/latest", preprocess=None, precision=None)
     options.add_argument(
         "--calibrate",
         action="store_true",
@@ -35,78 +36,52 @@ def command_line():
     options.add_argument(
         "--assert-accuracy", type=fraction, metavar="X", help="exit with 1 when accuracy is below X"
     )
+    options.add_argument("--list", action="store_true", help="show the runs there are and stop")
     return options
 
 
-def read(args):
-    """The run, the test pictures and the weights; an error when they do not belong together."""
-    from alexnet import load_weights
-    from lab.demo import stand_ins as demo
-    from lab.features import extraction as features
-    from lab.runs import run as runs
+def test_pictures(args, run):
+    """The labelled pictures to test the run with, classes in its order; ValueError if of others."""
+    from lab import inputs
+    from lab.demo import stand_ins
 
-    weights = demo.weights() if args.demo else load_weights(args.weights)
-    run = runs.load(args.head, features.weights_digest(weights), args.preprocess)
-    dataset = labelled_pictures(args, demo_signs)
+    demo = args.demo or (run.record.demo and args.data is None)
+    if not demo and not inputs.found(args.data or TEST_SET).exists():
+        raise FileNotFoundError(
+            f"{args.data or TEST_SET} is not there: get the official test set with "
+            "`python download.py gtsrb`, name other pictures with --data, or try --demo"
+        )
+    asked = argparse.Namespace(**vars(args) | {"demo": demo})
+    dataset = inputs.labelled(asked, TEST_SET, stand_ins.test_set)
     if dataset.names != run.names:
         raise ValueError(
-            f"{args.data}: expected the {len(run.names)} classes of {args.head} "
+            f"{args.data}: expected the {len(run.names)} classes of {args.run} "
             f"({', '.join(run.names[:3])}, ...), found {len(dataset.names)} "
             f"({', '.join(dataset.names[:3])}, ...)"
         )
-    return run, dataset, weights
-
-
-def labelled_pictures(args, stand_in):
-    """The Dataset that the arguments of a script name; with --demo what `stand_in` draws."""
-    from lab.data import dataset as datasets
-    from lab.data import splits
-
-    if not args.demo and not Path(args.data).exists():
-        raise FileNotFoundError(
-            f"{args.data} is not there: get the official test set with `python download.py gtsrb`, "
-            "name other pictures with --data, or try --demo"
-        )
-    dataset = stand_in() if args.demo else datasets.load(args.data, args.skip_broken)
-    if args.limit and args.limit < len(dataset):
-        dataset = dataset.take(splits.stratified_subset(dataset, args.limit, args.seed))
     return dataset
 
 
-def demo_signs():
-    from lab.demo import signs as drawn_signs
+def calibrated(run, dataset, validation, args):
+    """The run with the temperature that suits its validation pictures best, also in run.json.
 
-    notice(f"DEMO: 1,000 newly drawn signs stand in for {TEST_SET}.")
-    return drawn_signs.draw(1000, seed=1)  # seed 0 draws what the demo trains on
+    dataset: all pictures of its training, which left their features on disk. validation: rows.
+    """
+    from lab.runs import metrics, record
+    from lab.runs.run import softmax
 
-
-def training_pictures(run):
-    """The Dataset that the run was trained and validated on."""
-    from lab.demo import stand_ins as demo
-    from lab.features import extraction as features
-
-    args = argparse.Namespace(**run.record["arguments"])
-    dataset = labelled_pictures(args, demo.dataset)
-    if features.pictures_digest(dataset.images) != run.record["data"]["sha256"]:
-        raise ValueError(
-            f"{args.data}: expected the pictures {run.folder} was trained on, found others; "
-            "leave --calibrate out, or train again"
-        )
-    return dataset
-
-
-def calibrate(run, fc7, labels):
-    """The run with the temperature that suits these pictures best, also kept in its run.json."""
-    from lab.runs import metrics
-    from lab.runs import run as runs
-
-    temperature = metrics.fit_temperature(run.head.predict(fc7, 4096, verbose=0), labels)
-    tempered = replace(run, record={**run.record, "temperature": temperature})
-    before, after = (metrics.summary(labels, r.probabilities(fc7)) for r in (run, tempered))
+    scores = run.scores(dataset.images, args.precision, args.cache)[validation]
+    labels = dataset.labels[validation]
+    temperature = metrics.fit_temperature(scores, labels)
+    tempered = replace(run, record=run.record.model_copy(update={"temperature": temperature}))
+    before, after = (
+        metrics.summary(labels, softmax(scores, each.record.temperature))
+        for each in (run, tempered)
+    )
     print(f"Temperature {temperature:.2f}, from {len(labels):,} validation pictures:")
     print(f"log loss {before['loss']:.3f} -> {after['loss']:.3f}, ", end="")
     print(f"calibration error {before['ece']:.3f} -> {after['ece']:.3f}\n")
-    runs.write(run.folder, tempered.record)
+    record.write(run.folder, tempered.record)
     return tempered
 
 
@@ -114,34 +89,35 @@ def describe(args, run):
     """What the figures are of."""
     return {
         "head": run.folder.resolve().name,
-        "data": "drawn signs (--demo)" if args.demo else args.data,
-        "temperature": run.record.get("temperature", 1.0),
+        "data": args.data or ("drawn signs (--demo)" if run.record.demo else TEST_SET),
+        "temperature": run.record.temperature,
     }
 
 
 def main(argv=None):
     args = command_line().parse_args(argv)
 
-    from lab import device
+    from lab import device  # TensorFlow takes seconds to load: --help need not wait
 
     device.prepare()
-    from lab.features import extraction as features
     from lab.runs import evaluation, report
+    from lab.runs.run import listing, load
 
     with user_errors():
-        run, dataset, weights = read(args)
-        validation, hashes = evaluation.read_split(run.folder)
-        trained = training_pictures(run) if args.calibrate else None
+        if args.list:
+            print(*listing(Path(args.run).parent), sep="\n")
+            return 0
+        run = load(args.run, args.weights, args.preprocess, args.demo)
+        dataset = test_pictures(args, run)
+        hashes = evaluation.trained_hashes(run.folder)
+        trained = evaluation.training_pictures(run) if args.calibrate else None
         out = Path(args.out or run.folder)
         out.mkdir(parents=True, exist_ok=True)
         notice(f"Computing on the {device.name()}")
-        precision = device.precision(args.precision).name
-        how = weights, args.preprocess, precision, args.cache
 
-        if trained:  # all of its pictures, because training left the features of all on disk
-            fc7 = features.extract(trained.images, *how)[validation]
-            run = calibrate(run, fc7, trained.labels[validation])
-        probabilities = run.probabilities(features.extract(dataset.images, *how))
+        if trained:
+            run = calibrated(run, *trained, args)
+        probabilities = run.probabilities(dataset.images, args.precision, args.cache)
         figures, classes = evaluation.evaluate(dataset, probabilities, hashes, args.seed)
         figures = {**describe(args, run), **figures}
         evaluation.show(figures, classes)

@@ -1,9 +1,9 @@
 """Step 3: a new last layer, with the names of the 43 signs, on the features of the old network.
 
-python feature_extraction.py                             untrained: it guesses
-python feature_extraction.py --head runs/latest          trained in step 4
-python feature_extraction.py --head runs/latest a.png    your own pictures
-python feature_extraction.py --demo                      no file needed
+python feature_extraction.py                            untrained: it guesses
+python feature_extraction.py --run runs/latest          trained in step 4
+python feature_extraction.py --run runs/latest a.png    your own pictures
+python feature_extraction.py --demo                     no file needed
 """
 
 import sys
@@ -13,6 +13,24 @@ from imagenet_inference import prepare
 from lab.command_line import parser, user_errors
 from lab.console import notice, print_top
 from traffic_sign_inference import PICTURES
+
+
+def new_layer(width, classes, seed=0):
+    """An untrained head: features [n, width] -> scores [n, classes]; softmax makes probabilities.
+
+    Small random numbers, as the course began with: every class is about as likely as any other.
+    """
+    import keras
+
+    start = keras.initializers.RandomNormal(stddev=1e-2, seed=seed)
+    return keras.Sequential(
+        [
+            keras.Input([width]),
+            # To mean 0 and spread 1 for each picture: training on numbers up to 100 is unsteady.
+            keras.layers.LayerNormalization(center=False, scale=False),
+            keras.layers.Dense(classes, kernel_initializer=start),
+        ]
+    )
 
 
 def name_signs(pictures, weights, head, convention="caffe"):
@@ -29,46 +47,42 @@ def name_signs(pictures, weights, head, convention="caffe"):
     # No gradient passes here: training the new layer leaves the network below as it is. That is
     # feature extraction; fine-tuning would let the gradient through.
     fc7 = tf.stop_gradient(fc7)
-    return tf.nn.softmax(head(fc7))  # [n, classes]
+    return tf.nn.softmax(head(fc7)).numpy()  # [n, classes]
 
 
 def main(argv=None):
-    names = ("--weights", "--head", "--preprocess", "--top", "--seed", "--demo")
+    names = ("--weights", "--run", "--preprocess", "--top", "--seed", "--demo")
     options = parser(__doc__, *names)
-    options.add_argument("pictures", nargs="*", default=PICTURES, help="picture files")
+    options.add_argument("pictures", nargs="*", help="picture files")
+    options.set_defaults(preprocess=None)
     args = options.parse_args(argv)
 
-    from lab import device
-    from lab.data import dataset as datasets
-    from lab.data import images
-    from lab.demo import stand_ins as demo
+    from lab import device, inputs
 
     device.prepare()
-    from alexnet import load_weights
-    from lab.features import extraction as features
-    from lab.runs import run as runs
-    from lab.training.loop import build
+    from lab.data.dataset import sign_names
+    from lab.demo import stand_ins
+    from lab.networks import ALEXNET
+    from lab.runs.run import load
 
     with user_errors():
-        if args.demo:
-            pictures, weights = list(demo.signs().values()), demo.weights()
-        else:
-            pictures = [images.read(path) for path in args.pictures]
-            weights = load_weights(args.weights)
-        if args.head:
-            run = runs.load(args.head, features.weights_digest(weights), args.preprocess)
-            head, names = run.head, run.names
-        else:
-            notice("The new layer is untrained; name a trained one: --head runs/latest")
-            names = datasets.sign_names()
-            head = build(len(names), args.seed)
+        run = args.run and load(args.run, args.weights, args.preprocess, args.demo)
+        demo = run.record.demo if run else args.demo
+        pictures = [*inputs.named(args.pictures, PICTURES, demo, stand_ins.signs).values()]
+        if not run:
+            notice("The new layer is untrained; name a trained one: --run runs/latest")
+            weights = inputs.weights(ALEXNET, args.weights, args.demo)
+            head = new_layer(4096, len(sign_names()), args.seed)
     notice(f"Computing on the {device.name()}")
 
     begin = time.perf_counter()
-    probabilities = name_signs(pictures, weights, head, args.preprocess).numpy()
+    if run:
+        probabilities = run.probabilities(pictures, cache=False)
+    else:
+        probabilities = name_signs(pictures, weights, head, args.preprocess or "caffe")
     seconds = time.perf_counter() - begin
 
-    print_top(probabilities, names, args.top)
+    print_top(probabilities, run.names if run else sign_names(), args.top)
     print(f"Time: {seconds:.3f} seconds")
 
 

@@ -21,22 +21,18 @@ PICTURES = ["construction.jpg", "stop.jpg"]
 
 def main(argv=None):
     options = parser(__doc__, "--weights", "--preprocess", "--top", "--demo")
-    options.add_argument("pictures", nargs="*", default=PICTURES, help="picture files")
+    options.add_argument("pictures", nargs="*", help="picture files")
     args = options.parse_args(argv)
 
-    from lab import device
-    from lab.data import images
-    from lab.demo import stand_ins as demo
+    from lab import device, inputs  # TensorFlow takes seconds to load: --help need not wait
 
     device.prepare()
-    from alexnet import load_weights
+    from lab.demo import stand_ins
+    from lab.networks import ALEXNET
 
     with user_errors():
-        if args.demo:
-            signs, weights = list(demo.signs().values()), demo.weights()
-        else:
-            signs = [images.read(path) for path in args.pictures]
-            weights = load_weights(args.weights)
+        named = inputs.named(args.pictures, PICTURES, args.demo, stand_ins.signs)
+        signs, weights = [*named.values()], inputs.weights(ALEXNET, args.weights, args.demo)
     notice(f"Computing on the {device.name()}")
 
     begin = time.perf_counter()

@@ -2,11 +2,11 @@
 
     python visualize.py                                the lesson's pictures, layer by layer
     python visualize.py dog.jpg --out seen             your own pictures, into your own folder
-    python visualize.py stop.jpg --head runs/latest    the parts of a picture that decide
+    python visualize.py stop.jpg --run runs/latest     the parts of a picture that decide
     python visualize.py --data train.p                 a map of pictures by their features
     python visualize.py --demo                         no file needed
 
-Writes conv1.png, activations-PICTURE.png, with --head gradcam-PICTURE.png, with --data map.png.
+Writes conv1.png, activations-PICTURE.png, with --run gradcam-PICTURE.png, with --data map.png.
 """
 
 import sys
@@ -18,34 +18,34 @@ from lab.command_line import parser, user_errors
 from lab.console import notice
 
 PICTURES = ["poodle.png", "weasel.png", "construction.jpg", "stop.jpg"]
-CONVOLUTIONS = ["conv1", "conv2", "conv3", "conv4", "conv5"]
 MAP_PICTURES = 1300  # one of each track in train.p
 FEWEST = 10  # pictures that make a map
 
 
-def look(picture, weights, convention="caffe"):
+def look(picture, weights, network, convention="caffe"):
     """What each layer puts out for one picture, RGB [h, w, 3]: layer -> tensor [1, ...]."""
-    from alexnet import CONV1_PADDING, activations, preprocess
-
-    images = preprocess(picture[None], convention)
-    return activations(images, weights, conv1_padding=CONV1_PADDING[convention])
+    images = network.module.preprocess(picture[None], convention)
+    return network.activations(images, weights, convention)
 
 
-def evidence(picture, weights, head, convention="caffe"):
-    """How much each part of a picture speaks for the class `head` takes it for: [13, 13], >= 0.
+def evidence(picture, run):
+    """How much each part of a picture speaks for the class the run takes it for: [h, w], >= 0.
 
-    Grad-CAM, Selvaraju et al. (2017), equations 1 and 2, on conv5: a channel is worth what its
-    growth adds to the score of the class, on average over places; where it is active, that counts.
+    Grad-CAM, Selvaraju et al. (2017), equations 1 and 2, on the last convolution below the head:
+    a channel is worth what its growth adds to the score of the class, on average over places; where
+    it is active, that counts.
     """
     import tensorflow as tf
 
-    picture = tf.constant(picture, tf.float32)
+    images = run.network.module.preprocess(picture[None], run.convention)
+    layer = run.network.last_map(run.layer)
+    maps = run.network.activations(images, run.weights, run.convention)[layer]  # [1, h, w, c]
     with tf.GradientTape() as tape:
-        tape.watch(picture)  # so that all computed from it is recorded, conv5 too
-        layers = look(picture, weights, convention)
-        score = tf.reduce_max(head(layers["fc7"]))
-    worth = tf.reduce_mean(tape.gradient(score, layers["conv5"]), axis=[1, 2])  # [1, 256]
-    return tf.nn.relu(tf.einsum("nhwc,nc->hw", layers["conv5"], worth)).numpy()
+        tape.watch(maps)
+        features = run.network.features(maps, run.weights, run.layer, after=layer)
+        score = tf.reduce_max(run.head(features))
+    worth = tf.reduce_mean(tape.gradient(score, maps), axis=[1, 2])  # [1, c]
+    return tf.nn.relu(tf.einsum("nhwc,nc->hw", maps, worth)).numpy()
 
 
 def lay_out(features, seed):
@@ -61,24 +61,26 @@ def lay_out(features, seed):
     return TSNE(perplexity=min(30, count / 4), random_state=seed).fit_transform(coarse)
 
 
-def read_pictures(paths):
+def read_pictures(paths, demo):
     """Name -> uint8 RGB [h, w, 3]. The names will be part of file names."""
-    from lab.data import images
+    from lab import inputs
+    from lab.demo import stand_ins
 
-    pictures = {Path(path).stem: images.read(path) for path in paths}
-    if len(pictures) < len(paths):
+    named = inputs.named(
+        paths, PICTURES, demo, lambda: stand_ins.signs() | stand_ins.photographs()
+    )
+    pictures = {Path(name).stem: picture for name, picture in named.items()}
+    if len(pictures) < len(named):
         raise ValueError("two pictures have one name, so would their drawings: rename one")
     return pictures
 
 
 def read_map(args):
     """A Dataset of `--limit` labelled pictures, every class in its share."""
-    from lab.data import dataset as datasets
-    from lab.data import splits
-    from lab.demo import stand_ins as demo
+    from lab import inputs
+    from lab.demo import stand_ins
 
-    dataset = datasets.load(args.data) if args.data else demo.dataset()
-    dataset = dataset.take(splits.stratified_subset(dataset, args.limit, args.seed))
+    dataset = inputs.labelled(args, args.data, stand_ins.dataset)
     if len(dataset) < FEWEST:
         raise ValueError(f"a map needs {FEWEST} pictures, found {len(dataset)}: raise --limit")
     return dataset
@@ -93,71 +95,79 @@ def draw_filters(weights, convention, path):
     print(path)
 
 
-def draw_picture(name, picture, weights, run, args):
-    """What lights up for one picture and, with a run, which parts of it decide."""
+def draw_picture(name, picture, layers, out):
+    """What lights up for one picture in each convolution."""
     from lab.runs import plots
 
-    layers = look(picture, weights, args.preprocess)
-    path = Path(args.out, f"activations-{name}.png")
-    plots.activations(picture, {conv: layers[conv][0].numpy() for conv in CONVOLUTIONS}, path)
+    path = Path(out, f"activations-{name}.png")
+    maps = {layer: x[0].numpy() for layer, x in layers.items() if layer.startswith("conv")}
+    plots.activations(picture, maps, path)
     print(path)
-    if run:
-        probabilities = run.probabilities(layers["fc7"].numpy())[0]
-        best = probabilities.argmax()
-        heat = evidence(picture, weights, run.head, args.preprocess)
-        path = Path(args.out, f"gradcam-{name}.png")
-        plots.decision(picture, heat, run.names[best], probabilities[best], path)
-        print(path)
 
 
-def draw_map(dataset, weights, args):
-    """Labelled pictures laid out by their features."""
-    from lab.features import extraction as features
+def draw_decision(name, picture, probabilities, run, out):
+    """Which parts of a picture decide, given the probabilities [classes] of what it shows."""
     from lab.runs import plots
 
-    with user_errors():  # pictures in folders are decoded only now
-        seen = features.extract(dataset.images, weights, args.preprocess, args.precision)
+    best = probabilities.argmax()
+    path = Path(out, f"gradcam-{name}.png")
+    plots.decision(picture, evidence(picture, run), run.names[best], probabilities[best], path)
+    print(path)
+
+
+def draw_map(dataset, features, args):
+    """Labelled pictures laid out by their features."""
+    from lab.runs import plots
+
     path = Path(args.out, "map.png")
     notice(f"Laying out {len(dataset):,} pictures")
-    places = lay_out(seen, args.seed)
+    places = lay_out(features, args.seed)
     plots.feature_map(places, dataset.images, dataset.labels, dataset.names, path)
     print(path)
 
 
 def main(argv=None):
     options = parser(
-        __doc__, "--weights", "--head", "--preprocess", "--precision", "--limit", "--seed", "--demo"
-    )
-    options.add_argument("pictures", nargs="*", default=PICTURES, help="picture files")
+        __doc__, "--weights", "--run", "--preprocess", "--precision", "--limit", "--seed",
+        "--skip-broken", "--demo",
+    )  # fmt: skip
+    options.add_argument("pictures", nargs="*", help="picture files")
     options.add_argument("--data", metavar="PATH", help="labelled pictures to draw a map of")
     options.add_argument("--out", default="runs/seen", metavar="DIR", help="where drawings go")
-    options.set_defaults(limit=MAP_PICTURES)
+    options.set_defaults(limit=MAP_PICTURES, preprocess=None)
     args = options.parse_args(argv)
 
-    from lab import device
-    from lab.demo import stand_ins as demo
-    from lab.features import extraction as features
-    from lab.runs import run as runs
+    from lab import device, inputs  # device first: it quiets TensorFlow
 
     device.prepare()
-    from alexnet import load_weights
+    from lab.features.extraction import extract
+    from lab.networks import ALEXNET
+    from lab.runs.run import load
 
     with user_errors():
-        if args.demo:
-            pictures, weights = demo.signs() | demo.photographs(), demo.weights()
-        else:
-            pictures, weights = read_pictures(args.pictures), load_weights(args.weights)
-        run = None
-        if args.head:
-            run = runs.load(args.head, features.weights_digest(weights), args.preprocess)
+        run = args.run and load(args.run, args.weights, args.preprocess, args.demo)
+        demo = run.record.demo if run else args.demo
+        pictures = read_pictures(args.pictures, demo)
         dataset = read_map(args) if args.data or args.demo else None
+        network, layer, convention = ALEXNET, None, args.preprocess or "caffe"
+        if run:
+            network, layer, convention = run.network, run.layer, run.convention
+        weights = run.weights if run else inputs.weights(network, args.weights, args.demo)
         Path(args.out).mkdir(parents=True, exist_ok=True)
 
-    draw_filters(weights, args.preprocess, Path(args.out, "conv1.png"))
+    draw_filters(weights, convention, Path(args.out, "conv1.png"))
     for name, picture in pictures.items():
-        draw_picture(name, picture, weights, run, args)
+        draw_picture(name, picture, look(picture, weights, network, convention), args.out)
+    if run:
+        probabilities = run.probabilities([*pictures.values()], cache=False)
+        for (name, picture), row in zip(pictures.items(), probabilities, strict=True):
+            draw_decision(name, picture, row, run, args.out)
     if dataset:
-        draw_map(dataset, weights, args)
+        with user_errors():  # pictures in folders are decoded only now
+            seen = extract(
+                dataset.images, weights, convention, args.precision, network=network, layer=layer
+            )
+        draw_map(dataset, seen, args)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lab.console import notice, one_line
+from lab.networks import NETWORKS
 
 
 def whole_number(text):
@@ -48,18 +49,30 @@ def _number(text, kind, lowest, highest):
 
 # Same option, same name, same meaning in every script.
 OPTIONS = {
+    "--network": {
+        "choices": [*NETWORKS],
+        "default": "alexnet",
+        "help": "the pretrained network (default: %(default)s)",
+    },
     "--weights": {
-        "default": "bvlc-alexnet.npy",
         "metavar": "PATH",
-        "help": "AlexNet's weights, .npy or the original .caffemodel (default: %(default)s)",
+        "help": "the network's weights, .npy or the original .caffemodel "
+        "(default: bvlc-alexnet.npy, or those of the run)",
+    },
+    "--layer": {
+        "metavar": "NAME",
+        "help": "whose output the features are: conv3, conv4, pool5, fc6 or fc7 (default: fc7)",
     },
     "--data": {
-        "default": "train.p",
         "metavar": "PATH",
         "help": "the course's train.p, an official GTSRB archive, or a folder with one subfolder "
-        "of pictures a class (default: %(default)s)",
+        "of pictures a class (default: train.p)",
     },
-    "--head": {"metavar": "RUN", "help": "a trained head: the folder of a training run"},
+    "--run": {
+        "aliases": ["--head"],
+        "metavar": "RUN",
+        "help": "a trained run: its folder, which knows its weights and its --preprocess",
+    },
     "--preprocess": {
         "choices": ["caffe", "course"],
         "default": "caffe",
@@ -96,6 +109,22 @@ OPTIONS = {
         "metavar": "X",
         "help": "Adam's step size (default: %(default)s)",
     },
+    "--patience": {
+        "type": whole_number,
+        "default": 5,
+        "metavar": "N",
+        "help": "stop after N epochs without a lower validation loss (default: %(default)s)",
+    },
+    "--class-weight": {
+        "choices": ["balanced"],
+        "help": "let rare classes count as much as others",
+    },
+    "--label-smoothing": {
+        "type": fraction,
+        "default": 0.0,
+        "metavar": "X",
+        "help": "share of certainty spread over the other classes (default: none)",
+    },
     "--seed": {
         "type": seed,
         "default": 0,
@@ -106,6 +135,11 @@ OPTIONS = {
         "type": whole_number,
         "metavar": "N",
         "help": "use only N pictures, every class in its share",
+    },
+    "--group-pattern": {
+        "metavar": "REGEX",
+        "help": "pictures whose file names agree in what this matches stay on one side of the "
+        "split",
     },
     "--split": {
         "choices": ["track", "random"],
@@ -119,6 +153,12 @@ OPTIONS = {
         "help": "share of the data kept for validation (default: %(default)s)",
     },
     "--out": {"metavar": "DIR", "help": "where results go"},
+    "--name": {"metavar": "NAME", "help": "of the run's folder (default: the time)"},
+    "--resume": {
+        "action": "store_true",
+        "help": "go on with the latest run in --out, or the one with --name; all other options "
+        "are those it was begun with",
+    },
     "--skip-broken": {
         "action": "store_true",
         "help": "name broken pictures and go on without them",
@@ -130,15 +170,27 @@ OPTIONS = {
     },
     "--demo": {
         "action": "store_true",
-        "help": "needs no file: random weights and signs drawn by code, in place of any you name",
+        "help": "needs no file: random weights, and signs drawn by code, for what you do not name",
     },
 }
+
+# Those of every training.
+TRAINING = (
+    "--network", "--weights", "--layer", "--preprocess", "--data", "--skip-broken", "--limit",
+    "--group-pattern", "--split", "--val-fraction", "--precision", "--no-cache", "--epochs",
+    "--batch-size", "--learning-rate", "--patience", "--class-weight", "--label-smoothing",
+    "--seed", "--out", "--name", "--resume", "--demo",
+)  # fmt: skip
 
 
 class Parser(argparse.ArgumentParser):
     """An argument parser whose complaints fit on one line."""
 
+    complains_about = None  # the file that the arguments come from
+
     def error(self, message):
+        if self.complains_about:
+            raise ValueError(f"{self.complains_about}: {message}; leave --resume out")
         self.exit(2, f"{self.prog}: {one_line(message)} (see --help)\n")
 
 
@@ -146,8 +198,30 @@ def parser(doc, *names):
     """A parser with the shared options `names`; `doc` is the script's docstring, shown as is."""
     result = Parser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in names:
-        result.add_argument(name, **OPTIONS[name])
+        settings = dict(OPTIONS[name])
+        result.add_argument(name, *settings.pop("aliases", ()), **settings)
     return result
+
+
+def recorded(options, arguments, path):
+    """The arguments in a run's record, each held to what it may be on the command line.
+
+    options: the parser of the script. Raises ValueError that names the record, `path`.
+    """
+    line = []
+    for name, value in arguments.items():
+        option = f"--{name.replace('_', '-')}"
+        if name == "cache" and value is False:
+            line.append("--no-cache")
+        elif value is True and name != "cache":
+            line.append(option)
+        elif value not in (None, True, False):
+            line.append(f"{option}={value}")
+    options.complains_about = path
+    try:
+        return options.parse_args(line)
+    finally:
+        options.complains_about = None
 
 
 @contextmanager
@@ -155,6 +229,8 @@ def user_errors():
     """What the user can mend (a missing file, a wrong value) ends the program: one line, exit 2."""
     try:
         yield
+    except BrokenPipeError:  # whoever read the output has enough
+        sys.exit(141)
     except (OSError, ValueError) as error:
         sys.exit(_complain(error))
     except KeyboardInterrupt:

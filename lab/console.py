@@ -39,6 +39,11 @@ def print_epoch(epoch, seconds, loss, accuracy):
     """One epoch of training, numbered from 1, with its loss and accuracy on validation."""
     print(f"Epoch {epoch}")
     print(f"Time: {seconds:.3f} seconds")
+    print_validation(loss, accuracy)
+
+
+def print_validation(loss, accuracy):
+    """How the model does on what it was not trained on."""
     print(f"Validation Loss = {loss:.6f}")
     print(f"Validation Accuracy = {accuracy:.6f}")
     print(flush=True)

@@ -27,6 +27,7 @@ def lab_file():
 @pytest.fixture(scope="session")
 def demo_weights():
     """Random weights of the true shapes; to make them takes a second."""
-    from lab.demo import stand_ins as demo
+    from lab.demo import stand_ins
+    from lab.networks import ALEXNET
 
-    return demo.weights()
+    return stand_ins.weights(ALEXNET)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from unittest.mock import MagicMock
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -18,11 +19,10 @@ from PIL import Image
 import alexnet
 import evaluate
 import train_feature_extraction
-from lab.data import dataset as datasets
-from lab.features import extraction as features
-from lab.runs import evaluation, metrics
+from lab import device  # first: it quiets TensorFlow  # noqa: F401
+from lab.data.dataset import Dataset, load, sign_names
+from lab.runs import begun, evaluation, metrics, record
 from lab.runs import run as runs
-from lab.training import loop as head
 
 CLASSES = 43
 WEIGHTS = {"fc8": (np.zeros((2, 2), np.float32), np.zeros(2, np.float32))}
@@ -39,7 +39,7 @@ def write_pictures(path, labels, shown, first=0):
     return path
 
 
-def what_it_shows(pictures, weights, convention="caffe", precision="auto", cache=True):
+def what_it_shows(pictures, weights, convention="caffe", precision="auto", *_):
     """The stand-in for fc7: one of 4096 is on."""
     return np.eye(4096, dtype=np.float16)[pictures[:, 0, 0, 0]]
 
@@ -49,23 +49,25 @@ def run(tmp_path, monkeypatch):
     """A trained run in the current folder; of its validation pictures every third is mistaken."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(alexnet, "load_weights", lambda path: WEIGHTS)
-    monkeypatch.setattr(features, "extract", what_it_shows)
+    monkeypatch.setattr(runs, "extract", what_it_shows)
     labels = np.repeat(np.arange(CLASSES), 6)
     shown = np.where(np.arange(len(labels)) % 6 == 1, (labels + 1) % CLASSES, labels)
     write_pictures(tmp_path / "train.p", labels, shown)
     training, validation = np.arange(len(labels)).reshape(-1, 2).T
 
     args = train_feature_extraction.command_line().parse_args(["--data", "train.p"])
-    dataset = datasets.load("train.p")
-    record = runs.describe(args, dataset, WEIGHTS, training, validation, "random")
-    folder = runs.create("runs", record)
-    layer = head.build(CLASSES)
+    dataset = load("train.p")
+    split = {"kind": "random", "train": len(training), "validation": len(validation)}
+    described = begun._described(args, "feature extraction", "fc7", dataset, WEIGHTS, split)
+    training_run = begun.Begun(args, dataset, WEIGHTS, (training, validation), described, None)
+    folder = training_run.keep()
+    layer = keras.Sequential([keras.Input([4096]), keras.layers.Dense(CLASSES)])
     layer.set_weights([SCORE * np.eye(4096, CLASSES), np.zeros(CLASSES)])
     layer.save(folder / "head.keras")
-    hashes = np.sort(metrics.picture_hashes(dataset.images[training]))
-    np.savez(folder / "split.npz", train=training, validation=validation, hashes=hashes)
+    training_run._write_split(dataset.take(training))
     figures = {"loss": 1.0, "accuracy": 2 / 3}
-    runs.write(folder, record | {"metrics": {"train": figures, "validation": figures}})
+    ended = {"metrics": {"train": figures, "validation": figures}}
+    record.write(folder, record.Record.model_validate(described.model_dump() | ended))
     return folder
 
 
@@ -105,7 +107,7 @@ def test_known_mistakes_are_counted_printed_and_written(run, test_set, capsys):
     assert "100 pictures of 2 classes" in printed
     assert "Accuracy           0.800" in printed
     assert "(bootstrap of pictures)" in printed
-    names = datasets.sign_names()
+    names = sign_names()
     assert f"20 times, 100%  {names[7]} taken for {names[8]}" in printed
 
     figures = json.loads((run / "evaluation.json").read_text())
@@ -141,7 +143,7 @@ def test_pictures_that_were_trained_on_are_reported_and_left_out(run, capsys):
 
 
 def test_when_all_were_trained_on_there_is_no_accuracy_without(run):
-    dataset = datasets.load("train.p")
+    dataset = load("train.p")
     hashes = metrics.picture_hashes(dataset.images)
     probabilities = np.eye(CLASSES)[dataset.labels]
     figures, classes = evaluation.evaluate(dataset, probabilities, hashes)
@@ -159,7 +161,7 @@ def test_picture_files_are_evaluated_like_arrays(tmp_path):
     paths = [tmp_path / f"{row}.png" for row in range(4)]
     for row, path in enumerate(paths):
         Image.new("RGB", (50 + row, 40), (row, 0, 0)).save(path)
-    dataset = datasets.Dataset(paths, np.array([0, 0, 1, 1]), ["cat", "dog"])
+    dataset = Dataset(paths, np.array([0, 0, 1, 1]), ["cat", "dog"])
     probabilities = np.array([[0.9, 0.1], [0.2, 0.8], [0.1, 0.9], [0.1, 0.9]])
     hashes = metrics.picture_hashes(paths[:1])
     figures, classes = evaluation.evaluate(dataset, probabilities, hashes)
@@ -186,11 +188,11 @@ def test_calibrating_makes_an_overconfident_head_honest_and_is_remembered(run, t
     temperature = SCORE / np.log(2 * (CLASSES - 1))
     assert f"Temperature {temperature:.2f}, from {CLASSES * 3} validation pictures" in printed
     assert "calibration error 0.323 -> 0.000" in printed
-    assert runs.read(run)["temperature"] == pytest.approx(temperature, rel=1e-3)
+    assert record.read(run).temperature == pytest.approx(temperature, rel=1e-3)
 
     evaluate.main(["--data", "test.p"])
     after = json.loads((run / "evaluation.json").read_text())
-    assert after["temperature"] == runs.read(run)["temperature"]
+    assert after["temperature"] == record.read(run).temperature
     assert after["accuracy"] == before["accuracy"]
     assert after["ece"] < before["ece"]
 
@@ -223,8 +225,8 @@ def test_too_low_an_accuracy_exits_with_one_after_all_is_written(
     [
         (["--data", "nothing.p"], "nothing.p is not there: get the official test set with"),
         (["--data", "animals"], "found 2 (cat, dog, ...)"),
-        (["--head", "nowhere"], "nowhere: expected a training run"),
-        (["--preprocess", "course"], "say --preprocess caffe"),
+        (["--run", "nowhere"], "nowhere: expected a training run"),
+        (["--preprocess", "course"], "leave --preprocess out"),
         (["--assert-accuracy", "90"], "expected a number from 0.01 to 0.99, found 90"),
         (["--out", "test.p"], "test.p"),
     ],
@@ -245,7 +247,7 @@ def test_what_cannot_be_evaluated_is_one_line_and_nothing_written(
 def test_a_head_is_not_used_with_other_weights(run, test_set, capsys, monkeypatch):
     other = {"fc8": (np.ones((2, 2), np.float32), np.zeros(2, np.float32))}
     monkeypatch.setattr(alexnet, "load_weights", lambda path: other)
-    assert "not of these weights" in complaint(capsys, "--data", "test.p")
+    assert "name the same file with --weights" in complaint(capsys, "--data", "test.p")
 
 
 @pytest.mark.parametrize("damage", ["absent", "empty", "cut", "text", "other arrays"])

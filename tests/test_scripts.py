@@ -21,13 +21,13 @@ import imagenet_inference
 import traffic_sign_inference
 import train_feature_extraction
 from caffe_classes import class_names
-from lab.data import dataset as datasets
-from lab.demo import signs as drawn_signs
-from lab.demo import stand_ins as demo
-from lab.features import extraction as features
-from lab.runs import plots, results
-from lab.runs import run as runs
-from lab.training import loop as head
+from lab.data.dataset import sign_names
+from lab.demo import stand_ins
+from lab.demo.signs import draw
+from lab.features.extraction import extract
+from lab.networks import ALEXNET
+from lab.runs import begun, plots, record
+from lab.training import heads
 
 INFERENCE = [imagenet_inference, traffic_sign_inference, feature_extraction]
 LESSONS = [*INFERENCE, train_feature_extraction]
@@ -39,18 +39,18 @@ def place(tmp_path, monkeypatch, demo_weights):
     """An empty current folder; what --demo makes up is made once for all tests, and smaller."""
 
     def dataset():
-        demo.notice("DEMO: signs stand in for train.p.")
+        stand_ins.notice("DEMO: signs stand in for train.p.")
         if not DRAWN:
-            DRAWN["signs"] = drawn_signs.draw(300)
+            DRAWN["signs"] = draw(300)
         return DRAWN["signs"]
 
-    def weights():
-        demo.notice("DEMO: random weights stand in for bvlc-alexnet.npy.")
+    def weights(network):
+        stand_ins.notice("DEMO: random weights stand in for bvlc-alexnet.npy.")
         return demo_weights
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(demo, "dataset", dataset)
-    monkeypatch.setattr(demo, "weights", weights)
+    monkeypatch.setattr(stand_ins, "dataset", dataset)
+    monkeypatch.setattr(stand_ins, "weights", weights)
     return tmp_path
 
 
@@ -64,17 +64,16 @@ def real_weights(monkeypatch, demo_weights):
 def quick(monkeypatch):
     """Training without the network and without plots: pictures give their own pixels."""
 
-    def extract(pictures, *_):
+    def pixels_of(pictures, *_):
         if not isinstance(pictures, np.ndarray):
             pictures = np.stack([np.asarray(Image.open(path)) for path in pictures])
         pixels = pictures.reshape(len(pictures), -1)
         return np.pad(pixels / np.float16(255), [(0, 0), (0, 4096 - pixels.shape[1])])
 
-    monkeypatch.setattr(features, "extract", extract)
+    monkeypatch.setattr(begun, "extract", pixels_of)
     for name in ("learning_curves", "confusion", "mistakes", "class_balance", "reliability"):
         monkeypatch.setattr(plots, name, lambda *_: None)
-    monkeypatch.setattr(results.board, "write_extras", lambda *_: None)
-    monkeypatch.setattr(results.report, "write", lambda *_: None)
+    monkeypatch.setattr(begun.report, "write", lambda *_: None)
 
 
 def run(script, *arguments):
@@ -116,7 +115,7 @@ def image(path, mode="RGB", size=(40, 30), **options):
 
 
 def course_file(path, **changes):
-    drawn = drawn_signs.draw(86)
+    drawn = draw(86)
     content = {"features": drawn.images, "labels": drawn.labels} | changes
     path.write_bytes(pickle.dumps(content))
     return path
@@ -144,7 +143,7 @@ def test_the_demo_prints_what_the_course_printed_and_says_so_beside_it(script, t
     run(script, "--demo", "--top", top)
     said = capsys.readouterr()
     blocks = names_and_probabilities(said.out, pictures=2, top=top)
-    known = datasets.sign_names() if script is feature_extraction else class_names
+    known = sign_names() if script is feature_extraction else class_names
     for block in blocks:
         assert {name for name, _ in block} <= set(known)
         assert sorted((value for _, value in block), reverse=True) == [v for _, v in block]
@@ -270,10 +269,10 @@ def test_a_random_split_says_what_it_flatters_by(trained):
 def test_the_run_folder_has_all_a_training_leaves(trained):
     folder, out, _ = trained
     latest = folder / "runs/latest"
-    for name in ("head.keras", "run.json", "history.csv", "report.html", "split.npz", "tensorboard",
+    for name in ("head.keras", "run.json", "history.csv", "report.html", "split.npz",
                  "learning_curves.png", "confusion.png"):  # fmt: skip
         assert (latest / name).exists(), name
-    assert re.search(r"Report: (.*)\n$", out)[1] == f"{latest.resolve()}/report.html"
+    assert re.search(r"Report: (.*)\n$", out)[1] == f"runs/{latest.resolve().name}/report.html"
     record = json.loads((latest / "run.json").read_text())
     history = pd.read_csv(latest / "history.csv")
     assert list(history["epoch"]) == [*range(1, 31)]
@@ -287,14 +286,14 @@ def test_the_run_folder_has_all_a_training_leaves(trained):
 @pytest.mark.usefixtures("quick")
 def test_an_uninterrupted_training_ends_in_the_same_head(trained, place, monkeypatch):
     """On the same features, which the killed program left on disk."""
-    record = runs.read(trained[0] / "runs/latest")
+    precision = record.read(trained[0] / "runs/latest").precision
     (cached,) = (trained[0] / ".cache/features").glob("*/features.f16")
     fc7 = np.memmap(cached, np.float16, "r", shape=(250, 4096))
-    monkeypatch.setattr(features, "extract", lambda *_: fc7)
-    monkeypatch.setattr(train_feature_extraction, "tell_what_random_hides", lambda *_: None)
-    run(train_feature_extraction, *OPTIONS, "--precision", record["precision"])
+    monkeypatch.setattr(begun, "extract", lambda *_: fc7)
+    monkeypatch.setattr(begun.Begun, "tell_what_random_hides", lambda *_: None)
+    run(train_feature_extraction, *OPTIONS, "--precision", precision)
     mine, theirs = (
-        head.load(folder / "runs/latest/head.keras", 43).get_weights()
+        heads.load(folder / "runs/latest/head.keras", 4096, 43).get_weights()
         for folder in (place, trained[0])
     )
     np.testing.assert_array_equal(mine[0], theirs[0])
@@ -303,17 +302,20 @@ def test_an_uninterrupted_training_ends_in_the_same_head(trained, place, monkeyp
 
 def test_the_trained_head_names_signs_as_its_numbers_say(trained, demo_weights, capsys):
     folder = trained[0] / "runs/latest"
-    run(feature_extraction, "--demo", "--head", folder)
+    run(feature_extraction, "--run", folder)
     said = capsys.readouterr()
     assert "untrained" not in said.err
-    kernel, bias = head.load(folder / "head.keras", 43).get_weights()
-    signs = np.stack(list(demo.signs().values()))
-    fc7 = features.extract(signs, demo_weights, precision="float32", cache=False)
-    scores = np.exp(fc7.astype(np.float64) @ kernel + bias)
+    kernel, bias = heads.load(folder / "head.keras", 4096, 43).get_weights()
+    signs = np.stack(list(stand_ins.signs().values()))
+    precision = record.read(folder).precision
+    fc7 = extract(signs, demo_weights, precision=precision, cache=False).astype(np.float64)
+    fc7 -= fc7.mean(axis=1, keepdims=True)
+    fc7 /= np.sqrt(fc7.var(axis=1, keepdims=True) + 1e-3)
+    scores = np.exp(fc7 @ kernel + bias)
     expected = scores / scores.sum(axis=1, keepdims=True)
     for row, block in zip(expected, names_and_probabilities(said.out, 2, 5), strict=True):
         best = np.argsort(-row)[:5]
-        assert [name for name, _ in block] == [datasets.sign_names()[label] for label in best]
+        assert [name for name, _ in block] == [sign_names()[label] for label in best]
         np.testing.assert_allclose([value for _, value in block], row[best], atol=2e-3)
 
 
@@ -326,20 +328,20 @@ def test_a_training_that_ended_is_not_gone_on_with(finished, complaint, place):
 
 
 def counts_of(run_folder):
-    record = runs.read(run_folder)
-    return record["data"]["pictures"], record["split"]["train"] + record["split"]["validation"]
+    found = record.read(run_folder)
+    return found.data.pictures, found.split.train + found.split.validation
 
 
 @pytest.mark.usefixtures("quick")
 def test_a_limit_takes_every_class_in_its_share(capsys, place, monkeypatch):
     seen = {}
-    write = results.write
+    finish = begun.Begun.finish
 
-    def spy(folder, record, dataset, *rest):
-        seen["labels"] = dataset.labels
-        return write(folder, record, dataset, *rest)
+    def spy(run, *rest):
+        seen["labels"] = run.dataset.labels
+        return finish(run, *rest)
 
-    monkeypatch.setattr(results, "write", spy)
+    monkeypatch.setattr(begun.Begun, "finish", spy)
     run(train_feature_extraction, "--demo", "--limit", 100, "--epochs", 1)
     assert counts_of("runs/latest") == (100, 100)
     share = np.bincount(DRAWN["signs"].labels) / 3
@@ -371,7 +373,7 @@ def test_a_folder_of_pictures_trains_and_its_names_are_the_classes(tmp_path, cap
             pixels = np.random.default_rng(number).integers(0, 256, (32, 32, 3), np.uint8)
             Image.fromarray(pixels).save(tmp_path / f"mine/{name}/{number}.png")
     run(train_feature_extraction, "--data", tmp_path / "mine", "--epochs", 1, "--split", "random")
-    assert runs.read(tmp_path / "runs/latest")["names"] == ["stop", "yield sign"]
+    assert record.read(tmp_path / "runs/latest").names == ["stop", "yield sign"]
 
 
 # ---- bad input: one line, exit 2, nothing written -----------------------------------------------
@@ -558,14 +560,51 @@ def test_a_head_of_another_convention_says_which(finished, complaint):
     assert f"{finished}: its head was trained with --preprocess caffe, not course" in line
 
 
-def test_a_head_of_other_weights_says_so(finished, complaint, monkeypatch, demo_weights, tmp_path):
-    kernel, bias = demo_weights["fc7"]
-    monkeypatch.setattr(
-        "alexnet.load_weights", lambda _: demo_weights | {"fc7": (kernel, bias + 1)}
+def test_a_run_brings_its_own_weights_and_needs_nothing_else(finished, capsys, tmp_path):
+    run(feature_extraction, image(tmp_path / "a.png"), "--run", finished)
+    names_and_probabilities(capsys.readouterr().out, 1, 5)
+
+
+def test_a_demo_run_asked_with_other_weights_says_leave_them_out(finished, complaint, tmp_path):
+    path = tmp_path / "bvlc-alexnet.npy"
+    line = complaint(feature_extraction, "--run", finished, "--weights", path)
+    assert f"{finished}: its head was trained on features of random weights (--demo)" in line
+    assert f"not of {path}: leave --weights out" in line
+
+
+@pytest.mark.usefixtures("real_weights")
+def test_a_real_run_asked_with_demo_says_leave_it_out(finished, complaint, capsys, tmp_path):
+    path = finished / "run.json"
+    path.write_text(path.read_text().replace("random weights (--demo)", "bvlc-alexnet.npy"))
+    line = complaint(feature_extraction, "--run", finished, "--demo")
+    assert "trained on features of bvlc-alexnet.npy" in line
+    assert "not of random weights: leave --demo out" in line
+    run(feature_extraction, image(tmp_path / "a.png"), "--run", finished)
+    names_and_probabilities(capsys.readouterr().out, 1, 5)
+
+
+def test_weights_that_have_changed_since_are_refused(finished, complaint, monkeypatch):
+    other = stand_ins.weights(ALEXNET)
+    kernel, bias = other["fc7"]
+    monkeypatch.setattr(stand_ins, "weights", lambda _: other | {"fc7": (kernel, bias + 1)})
+    line = complaint(feature_extraction, "--run", finished)
+    assert "today's random weights: name the same file with --weights, or train again" in line
+
+
+def test_a_run_that_was_stopped_says_resume(finished, complaint):
+    path = finished / "run.json"
+    found = json.loads(path.read_text())
+    del found["metrics"]
+    path.write_text(json.dumps(found))
+    assert "its training was stopped: go on with it with --resume" in complaint(
+        feature_extraction, "--run", finished
     )
-    line = complaint(feature_extraction, image(tmp_path / "a.png"), "--head", finished)
-    assert f"{finished}: its head was trained on features of random weights" in line
-    assert "--demo" in line
+
+
+def test_latest_is_the_run_begun_last_where_links_are_not_allowed(finished, place, capsys):
+    (place / "runs/latest").unlink()
+    run(feature_extraction, "--run", "runs/latest")
+    assert "Image 0" in capsys.readouterr().out
 
 
 RECORDS = {
@@ -577,8 +616,8 @@ RECORDS = {
     "names of numbers": lambda text: text.replace('"Stop"', "14"),
     "no arguments": lambda text: text.replace('"arguments"', '"argumetns"'),
     "no digest": lambda text: text.replace('"sha256"', '"sah256"'),
-    "a cold temperature": lambda text: text.replace('"network"', '"temperature": 0, "network"'),
-    "a temperature of text": lambda text: text.replace('"network"', '"temperature": "", "network"'),
+    "a cold temperature": lambda text: text.replace('"temperature": 1.0', '"temperature": 0'),
+    "a temperature of text": lambda text: text.replace('"temperature": 1.0', '"temperature": ""'),
 }
 
 
@@ -587,12 +626,28 @@ def test_a_damaged_record_is_one_line_that_names_it(finished, complaint, damage)
     path = finished / "run.json"
     path.write_text(damage(path.read_text()))
     for script, options in (
-        (feature_extraction, ["--head", finished]),
+        (feature_extraction, ["--run", finished]),
         (train_feature_extraction, ["--resume"]),
     ):
         line = complaint(script, "--demo", *options)
-        assert f"{path}: expected the record of a training run, found damage" in line
+        assert "run.json: expected the record of a training run, found damage" in line
         assert "train again" in line
+
+
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [("val_fraction", "x"), ("epochs", -1), ("split", "half"), ("seed", 0.5), ("rooms", 3)],
+)
+def test_an_argument_in_a_record_is_held_to_what_it_may_be(finished, complaint, argument, value):
+    path = finished / "run.json"
+    found = json.loads(path.read_text())
+    del found["metrics"]
+    found["arguments"][argument] = value
+    path.write_text(json.dumps(found))
+    line = complaint(train_feature_extraction, "--resume")
+    assert "run.json: " in line
+    assert argument.replace("_", "-") in line
+    assert "leave --resume out" in line
 
 
 def zeros_of(classes, width=4096):
@@ -633,5 +688,5 @@ def test_going_on_with_other_data_or_weights_is_refused(what, complaint, place, 
     record[what]["sha256"] = "0" * 64
     path.write_text(json.dumps(record))
     line = complaint(train_feature_extraction, "--resume", "--demo")
-    assert f"{path.parent.resolve()}: was begun with {what} " in line
+    assert f"{path.resolve().parent.name}: was begun with {what} of sha256 " in line
     assert "leave --resume out" in line

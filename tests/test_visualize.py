@@ -1,49 +1,56 @@
 """visualize.py draws what the network does, and its maps of decisions are gradients, checked."""
 
-import json
-
 import numpy as np
 import pytest
 from PIL import Image
 
 import visualize
-from lab.demo import stand_ins as demo
+from lab.demo import stand_ins
+from lab.formats.weights import digest
+from lab.networks import ALEXNET
+from lab.runs.record import Record
+from lab.runs.run import Run
 
 
 @pytest.fixture(scope="module")
 def weights():
-    return demo.weights()
+    return stand_ins.weights(ALEXNET)
 
 
-@pytest.fixture(scope="module")
-def head():
+def head_on(layer):
     import keras
 
     keras.utils.set_random_seed(0)
-    return keras.Sequential([keras.Input([4096]), keras.layers.Dense(43)])
+    return keras.Sequential([keras.Input([ALEXNET.layers[layer]]), keras.layers.Dense(43)])
+
+
+def record_of(weights, layer="fc7"):
+    figures = {"loss": 1.0, "accuracy": 0.5}
+    sha256 = digest(weights)
+    return Record(
+        command="python", arguments={"demo": True}, started="2026-01-01T00:00:00Z", versions={},
+        device="CPU", network="alexnet", layer=layer, preprocess="caffe", precision="float32",
+        seed=0, names=[f"sign {label}" for label in range(43)],
+        weights={"path": "random weights (--demo)", "sha256": sha256},
+        data={"path": "train.p", "sha256": sha256, "pictures": 3},
+        split={"kind": "random", "train": 2, "validation": 1},
+        metrics={"train": figures, "validation": figures},
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def run(weights, head, tmp_path_factory):
+def run(weights, tmp_path_factory):
     """The folder of a run of --demo."""
-    from lab.features import extraction as features
-
     folder = tmp_path_factory.mktemp("run")
-    head.save(folder / "head.keras")
-    record = {
-        "names": [f"sign {label}" for label in range(43)],
-        "preprocess": "caffe",
-        "arguments": {"demo": True},
-        "weights": {"path": None, "sha256": features.weights_digest(weights)},
-    }
-    (folder / "run.json").write_text(json.dumps(record))
+    head_on("fc7").save(folder / "head.keras")
+    (folder / "run.json").write_text(record_of(weights).model_dump_json(exclude_none=True))
     return folder
 
 
 def test_the_demo_draws_everything_and_names_each_file(run, weights, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(demo, "weights", lambda: weights)
-    monkeypatch.setattr(demo, "photographs", dict)
-    visualize.main(["--demo", "--head", str(run), "--limit", "43", "--out", str(tmp_path / "out")])
+    monkeypatch.setattr(stand_ins, "weights", lambda _: weights)
+    monkeypatch.setattr(stand_ins, "photographs", dict)
+    visualize.main(["--demo", "--run", str(run), "--limit", "43", "--out", str(tmp_path / "out")])
     names = ["conv1", "activations-construction", "gradcam-construction", "activations-stop",
              "gradcam-stop", "map"]  # fmt: skip
     paths = [tmp_path / "out" / f"{name}.png" for name in names]
@@ -52,27 +59,24 @@ def test_the_demo_draws_everything_and_names_each_file(run, weights, tmp_path, c
         assert np.ptp(np.asarray(Image.open(path).convert("L"))) > 100
 
 
-def test_evidence_is_what_a_channel_adds_to_the_score(weights, head):
-    import tensorflow as tf
+@pytest.mark.parametrize(("layer", "last"), [("fc7", "conv5"), ("conv4", "conv4")])
+def test_evidence_is_what_a_channel_adds_to_the_score(weights, layer, last):
+    """By finite differences, all from the maps of the last convolution below the head."""
+    head = head_on(layer)
+    picture = stand_ins.signs()["stop"]
+    maps = visualize.look(picture, weights, ALEXNET)[last].numpy()
 
-    from alexnet import dense, max_pool
+    def scores(maps):
+        return head(ALEXNET.features(maps, weights, layer, after=last)).numpy().astype(float)
 
-    picture = demo.signs()["stop"]
-    conv5 = visualize.look(picture, weights)["conv5"].numpy()
-
-    def scores(conv5):
-        x = tf.reshape(max_pool(tf.constant(conv5)), [len(conv5), -1])
-        for layer in ("fc6", "fc7"):
-            x = tf.nn.relu(dense(x, weights[layer]))
-        return head(x).numpy().astype(float)
-
-    label = scores(conv5)[0].argmax()
-    small = 1e-2 * conv5.max()
-    steps = small * np.eye(256, dtype=np.float32)[:, None, None, :]  # one channel, everywhere
-    change = (scores(conv5 + steps) - scores(conv5 - steps))[:, label]
+    label = scores(maps)[0].argmax()
+    small = 1e-2 * maps.max()
+    channels = maps.shape[-1]
+    steps = small * np.eye(channels, dtype=np.float32)[:, None, None, :]  # one channel, everywhere
+    change = (scores(maps + steps) - scores(maps - steps))[:, label]
     worth = change / (2 * small * 13 * 13)  # the mean over places
-    expected = np.maximum(conv5[0] @ worth, 0)
-    found = visualize.evidence(picture, weights, head)
+    expected = np.maximum(maps[0] @ worth, 0)
+    found = visualize.evidence(picture, Run(None, record_of(weights, layer), weights, head))
     assert found.shape == (13, 13)
     np.testing.assert_allclose(found, expected, atol=0.1 * expected.max())
     assert np.corrcoef(found.ravel(), expected.ravel())[0, 1] > 0.99
@@ -116,11 +120,11 @@ def test_pictures_of_one_name_would_overwrite_each_other(tmp_path):
     for name in ("a.png", "a.bmp"):
         Image.new("RGB", (4, 4)).save(tmp_path / name)
     with pytest.raises(ValueError, match="rename one"):
-        visualize.read_pictures([tmp_path / "a.png", tmp_path / "a.bmp"])
+        visualize.read_pictures([tmp_path / "a.png", tmp_path / "a.bmp"], demo=False)
 
 
 def test_a_map_of_too_few_pictures_is_one_line(weights, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(demo, "weights", lambda: weights)
+    monkeypatch.setattr(stand_ins, "weights", lambda _: weights)
     with pytest.raises(SystemExit) as end:
         visualize.main(["--demo", "--limit", "9", "--out", str(tmp_path)])
     assert end.value.code == 2

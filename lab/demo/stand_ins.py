@@ -7,21 +7,20 @@ import numpy as np
 from lab.console import notice
 
 SIGNS = 4000
-PIXELS = 16  # divides conv1: pixels from 0 to 255 then give fc7 a spread of about 1
+PIXELS = 16  # divides the first layer: pixels from 0 to 255 then give fc7 a spread of about 1
 
 
-def weights():
-    """Random weights of AlexNet's true shapes, He-normal (He et al. 2015), the same at each call.
+def weights(network):
+    """Random weights of a network's true shapes, He-normal (He et al. 2015), the same at each call.
 
     Good enough to extract features a new layer can learn from; useless for ImageNet's names.
-    Returns layer -> (kernel, bias), float32 tensors, like `alexnet.load_weights`.
+    Returns layer -> (kernel, bias), float32 tensors, like the network's `load_weights`.
     """
     import tensorflow as tf
 
-    from alexnet import KERNELS
-
-    notice("DEMO: random weights stand in for bvlc-alexnet.npy; ImageNet names mean nothing.")
-    rng = np.random.default_rng(0)
+    notice(f"DEMO: random weights stand in for {network.file}; ImageNet names mean nothing.")
+    kernels = network.module.KERNELS
+    first, rng = next(iter(kernels)), np.random.default_rng(0)
 
     def layer(shape, spread):
         kernel = rng.standard_normal(shape, dtype=np.float32)
@@ -31,23 +30,31 @@ def weights():
         kernel *= np.sqrt(2 / np.prod(shape[:-1])) / spread
         return tf.constant(kernel), tf.zeros(shape[-1])
 
-    return {name: layer(shape, PIXELS if name == "conv1" else 1) for name, shape in KERNELS.items()}
+    return {name: layer(shape, PIXELS if name == first else 1) for name, shape in kernels.items()}
 
 
 def dataset():
-    """Drawn traffic signs, like `datasets.load("train.p")`."""
-    from lab.demo import signs as drawn_signs
+    """Drawn traffic signs, like `dataset.load("train.p")`."""
+    from lab.demo.signs import draw
 
     notice(f"DEMO: {SIGNS:,} traffic signs drawn by code stand in for train.p.")
-    return drawn_signs.draw(SIGNS)
+    return draw(SIGNS)
+
+
+def test_set():
+    """Other signs than `dataset` draws."""
+    from lab.demo.signs import draw
+
+    notice("DEMO: 1,000 newly drawn signs stand in for the official test set.")
+    return draw(1000, seed=1)  # seed 0 draws what the demo trains on
 
 
 def signs():
     """Two drawn signs: name -> uint8 RGB [32, 32, 3]."""
-    from lab.demo import signs as drawn_signs
+    from lab.demo.signs import sign
 
     notice("DEMO: drawn signs stand in for construction.jpg and stop.jpg.")
-    return {"construction": drawn_signs.sign(25), "stop": drawn_signs.sign(14)}
+    return {"construction": sign(25), "stop": sign(14)}
 
 
 def photographs():

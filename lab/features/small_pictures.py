@@ -15,6 +15,11 @@ from lab.features.rounding import dithered
 LARGEST = 64  # pixels a side; at 96 the products are so many that float32 is no faster
 
 
+def suit(network, convention, size):
+    """Whether `conv1` does for pictures of this height and width what the network would."""
+    return (network.name, convention) == ("alexnet", "caffe") and max(size) <= LARGEST
+
+
 def conv1(layer, height, width, dtype):
     """A function: RGB 0-255 [n, height, width, 3] -> [n, 55, 55, 96] in `dtype`.
 

@@ -2,28 +2,63 @@
 
 import json
 import zipfile
+from argparse import Namespace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from lab import inputs
+from lab.demo import stand_ins
+from lab.features.extraction import pictures_digest
 from lab.runs import metrics, plots
+from lab.runs.record import DRAWN
 
+SPLIT = "split.npz"
 HARDEST = 5  # classes to print
 
 
-def read_split(folder):
-    """What a training noted in `split.npz`: rows that validated, hashes of pictures that trained.
+def trained_hashes(folder):
+    """Hashes of the pictures that trained, as the run noted them: uint64 [n].
 
-    Raises ValueError when it is not there, or damaged.
+    Raises ValueError when its `split.npz` is not there, or damaged.
     """
-    path = folder / "split.npz"
+    return _split(folder)["hashes"]
+
+
+def training_pictures(run):
+    """The Dataset that the run was trained and validated on, and its rows that validated.
+
+    Raises FileNotFoundError or ValueError when it is not there any more, or not the same.
+    """
+    data, drawn = run.record.data.path, run.record.data.path == DRAWN
+    args = Namespace(**run.record.arguments | {"data": None if drawn else data, "demo": drawn})
+    validation = _split(run.folder)["validation"]
+    dataset = inputs.labelled(args, data, stand_ins.dataset)
+    if pictures_digest(dataset.images) != run.record.data.sha256:
+        raise ValueError(
+            f"{data}: expected the pictures {run.folder} was trained on, found "
+            "others; leave --calibrate out, or train again"
+        )
+    if validation.max() >= len(dataset):
+        raise ValueError(f"{run.folder / SPLIT}: expected rows of {len(dataset)} pictures")
+    return dataset, validation
+
+
+def _split(folder):
+    """What a training noted: rows that validated, hashes of the pictures that trained."""
+    path = Path(folder, SPLIT)
     try:
         with np.load(path) as file:
-            return file["validation"], file["hashes"]
+            split = {"validation": file["validation"], "hashes": file["hashes"]}
+        for name, kinds in (("validation", "iu"), ("hashes", "u")):
+            if split[name].ndim != 1 or split[name].dtype.kind not in kinds:
+                raise ValueError(f"{name} of {split[name].dtype}")
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(
-            f"{path}: expected the split of a training that has ended, found {error}; "
-            "go on with --resume, or train again"
+            f"{path}: expected the split of a training that has ended, found {error}; train again"
         ) from error
+    return split
 
 
 def evaluate(dataset, probabilities, hashes, seed=0):
@@ -85,11 +120,18 @@ def _show_trained_on(trained_on):
 
 
 def write(folder, figures, classes, dataset, probabilities):
-    """Write evaluation.json, evaluation.csv and three plots, named beside those of validation."""
+    """Write evaluation.json, evaluation.csv and three plots, named beside those of validation.
+
+    All are made before the first takes the place of a former one.
+    """
     labels, names = dataset.labels, dataset.names
-    plots.confusion(labels, probabilities.argmax(1), names, folder / "test_confusion.png")
-    plots.reliability(labels, probabilities, folder / "test_reliability.png")
-    plots.mistakes(dataset.images, labels, probabilities, names, folder / "test_mistakes.png")
-    classes.to_csv(folder / "evaluation.csv")
-    text = json.dumps(figures, indent=2, ensure_ascii=False)
-    (folder / "evaluation.json").write_text(text + "\n", encoding="utf-8")
+    with TemporaryDirectory(dir=folder, prefix="unfinished-") as place:
+        new = Path(place)
+        plots.confusion(labels, probabilities.argmax(1), names, new / "test_confusion.png")
+        plots.reliability(labels, probabilities, new / "test_reliability.png")
+        plots.mistakes(dataset.images, labels, probabilities, names, new / "test_mistakes.png")
+        classes.to_csv(new / "evaluation.csv")
+        text = json.dumps(figures, indent=2, ensure_ascii=False)
+        (new / "evaluation.json").write_text(text + "\n", encoding="utf-8")
+        for file in new.iterdir():
+            file.replace(folder / file.name)

@@ -10,7 +10,8 @@ from html import escape
 from pathlib import Path
 from string import Template
 
-import pandas as pd
+from lab.files import replace_text
+from lab.runs import record as records
 
 # File name -> heading, and what to look for. Other PNG files come after these.
 PLOTS = {
@@ -54,41 +55,33 @@ FIGURES = {
 }
 
 
-def write(folder):
+def write(folder, record=None):
     """Write `FOLDER/report.html`; the path to it.
 
+    record: what `run.json` will hold; None reads it.
     Raises FileNotFoundError when there is no `run.json`, ValueError when a file is damaged or the
     training has not ended.
     """
     folder = Path(folder)
-    record = _read(folder / "run.json")
-    if "metrics" not in record:
+    record = (record or records.read(folder)).model_dump(mode="json")
+    if not record["metrics"]:
         raise ValueError(f"{folder}: its training has not ended, so there is nothing to report")
-    tested = folder / "evaluation.json"
-    evaluation = _read(tested) if tested.exists() else {}
+    evaluation = records.read_evaluation(folder)
+    evaluation = evaluation.model_dump(mode="json") if evaluation else {}
     data = Path(record["data"]["path"]).name
     page = PAGE.substitute(
         title=escape(f"{record['network']} on {data}, {len(record['names'])} classes"),
-        when=escape(record["started"].replace("T", " ").replace("+00:00", " UTC")),
+        when=escape(record["started"].replace("T", " ").replace("Z", " UTC")),
         headline=_headline(record, evaluation),
         figures=_figures(record, evaluation),
         plots=_plots(folder),
-        classes=_classes(folder / "evaluation.csv"),
-        epochs=_epochs(folder / "history.csv"),
+        classes=_classes(records.read_classes(folder)),
+        epochs=_epochs(records.read_history(folder)),
         recipe=_recipe(record),
     )
     path = folder / "report.html"
-    path.write_text(page, encoding="utf-8")
+    replace_text(path, page)
     return path
-
-
-def _read(path):
-    if not path.exists():
-        raise FileNotFoundError(f"{path} is not there: expected the folder of a training run")
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path}: expected JSON, found damage: {error}") from error
 
 
 def _headline(record, evaluation):
@@ -171,12 +164,10 @@ def _table(table):
     return table.to_html(index=False, border=0, float_format="{:.3f}".format, na_rep="")
 
 
-def _classes(path):
+def _classes(table):
     """The table of `evaluation.csv`, the classes found least often first."""
-    if not path.exists():
+    if table is None:
         return ""
-    numbers = ("precision", "recall", "f1")  # only there is an empty cell no text
-    table = pd.read_csv(path, keep_default_na=False, na_values={key: [""] for key in numbers})
     rows = _table(table.sort_values("recall", kind="stable"))
     return (
         "<section><h2>Class by class</h2><p>Recall: share of its pictures that are found. "
@@ -185,10 +176,10 @@ def _classes(path):
     )
 
 
-def _epochs(path):
-    if not path.exists():
+def _epochs(table):
+    if table is None:
         return ""
-    rows = _wide(_table(pd.read_csv(path)), "Epochs")
+    rows = _wide(_table(table), "Epochs")
     return f"<details><summary>Epoch by epoch</summary>{rows}</details>"
 
 

@@ -1,178 +1,159 @@
-"""The run folder: what a training leaves, and the way back from there to a head that predicts."""
+"""A trained run: what it knows, and what it says about pictures."""
 
-import json
-import math
-import platform
-import shlex
-import sys
-import tempfile
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from lab import device
-from lab.features import extraction as features
-from lab.training import loop as head
+from lab import inputs
+from lab.features.extraction import extract, weights_digest
+from lab.networks import NETWORKS
+from lab.runs import record as records
+from lab.training import heads
 
-# What every record must have, and of which type.
-PARTS = {"arguments": dict, "preprocess": str, "names": list, "weights": dict}
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Run:
-    """A trained head and the record of how it came about."""
+    """A trained run: its record, the weights of its network, and the head on one of its layers."""
 
     folder: Path
+    record: records.Record
+    weights: dict
     head: keras.Model
-    record: dict
 
     @property
     def names(self):
-        return self.record["names"]
+        """One name a class."""
+        return self.record.names
 
-    def probabilities(self, fc7):
-        """Of each class, for each row of `fc7` features: float32 [n, classes]."""
-        return head.probabilities(self.head, fc7, self.record.get("temperature", 1.0))
+    @property
+    def network(self):
+        return NETWORKS[self.record.network]
 
+    @property
+    def layer(self):
+        """Whose output the head was trained on."""
+        return self.record.layer
 
-def describe(args, dataset, weights, training, validation, kind):
-    """The record of a training that begins: all that its numbers depend on."""
-    return {
-        "command": shlex.join(["python", Path(sys.argv[0]).name, *sys.argv[1:]]),
-        "arguments": {**vars(args), "resume": False},
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": {
-            "python": platform.python_version(),
-            "tensorflow": tf.__version__,
-            "keras": keras.__version__,
-            "numpy": np.__version__,
-        },
-        "device": device.name(),
-        "network": "alexnet",
-        "preprocess": args.preprocess,
-        "precision": device.precision(args.precision).name,
-        "seed": args.seed,
-        "names": dataset.names,
-        "weights": {
-            "path": "random weights (--demo)" if args.demo else args.weights,
-            "sha256": features.weights_digest(weights),
-        },
-        "data": {
-            "path": "drawn signs (--demo)" if args.demo else args.data,
-            "sha256": features.pictures_digest(dataset.images),
-            "pictures": len(dataset),
-            "tracks": None if dataset.tracks is None else len(np.unique(dataset.tracks)),
-        },
-        "split": {"kind": kind, "train": len(training), "validation": len(validation)},
-    }
+    @property
+    def convention(self):
+        """How its pictures were prepared."""
+        return self.record.preprocess
+
+    def scores(self, pictures, precision=None, cache=True):
+        """Of each class, before the softmax: float32 [n, classes].
+
+        pictures: uint8 RGB [n, height, width, 3], or a list of arrays [height, width, 3] and paths.
+        precision: None is the one it was trained in. cache: see `extract`.
+        """
+        precision = precision or self.record.precision
+        features = extract(
+            _stacked(pictures), self.weights, self.convention, precision, cache,
+            self.network, self.layer,
+        )  # fmt: skip
+        return heads.scores(self.head, features)
+
+    def probabilities(self, pictures, precision=None, cache=True):
+        """Of each class: float32 [n, classes]; calibrated, if the run is."""
+        return softmax(self.scores(pictures, precision, cache), self.record.temperature)
 
 
-def check_writable(out):
-    """Make the folder `out` if need be. OSError when nothing can be written there."""
-    try:
-        Path(out).mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=out):
-            pass
-    except OSError as error:
-        raise OSError(
-            f"{out}: runs cannot be kept here ({error.strerror}): name another folder with --out"
-        ) from error
+def _stacked(pictures):
+    """Arrays of one size as one array, which small pictures are faster and more exact in."""
+    arrays = all(isinstance(picture, np.ndarray) for picture in pictures)
+    same = arrays and len({picture.shape for picture in pictures}) == 1
+    return np.stack(pictures) if same else pictures
 
 
-def create(out, record):
-    """A new folder `OUT/<UTC time>` with the record in it, and `OUT/latest` pointing to it."""
-    folder = Path(out) / datetime.now(UTC).strftime("%Y-%m-%dT%H%M%S.%fZ")
-    folder.mkdir(parents=True)
-    write(folder, record)
-    link = folder.with_name(f"latest-{folder.name}")
-    link.symlink_to(folder.name, target_is_directory=True)
-    link.replace(Path(out) / "latest")
+def softmax(scores, temperature=1.0):
+    """Probabilities, float32 [n, classes]. A temperature above 1 makes them less sure."""
+    return tf.nn.softmax(scores / np.float32(temperature)).numpy()
+
+
+def load(folder, weights=None, preprocess=None, demo=False):
+    """The Run in `folder`, with the weights and the convention it was trained with.
+
+    weights: where its weights file is now. preprocess, demo: what was asked for on the command
+        line, if anything.
+    Raises FileNotFoundError or ValueError: what it was trained with and what was asked for.
+    """
+    folder = found(folder)
+    record = records.read(folder)
+    if preprocess not in (None, record.preprocess):
+        raise ValueError(
+            f"{folder}: its head was trained with --preprocess {record.preprocess}, "
+            f"not {preprocess}: leave --preprocess out"
+        )
+    network = NETWORKS[record.network]
+    if not record.ended:
+        raise ValueError(f"{folder}: its training was stopped: go on with it with --resume")
+    asked = weights or ("random weights" if demo else None)
+    if asked and record.demo != (weights is None):
+        option = "--weights" if weights else "--demo"
+        raise ValueError(_not_its(folder, record, asked, f"leave {option} out"))
+    path = None if record.demo else weights or record.weights.path
+    layers = inputs.weights(network, path, record.demo)
+    if weights_digest(layers) != record.weights.sha256:
+        remedy = "name the same file with --weights, or train again"
+        raise ValueError(_not_its(folder, record, path or "today's random weights", remedy))
+    width, classes = network.layers[record.layer], len(record.names)
+    return Run(folder, record, layers, heads.load(folder / "head.keras", width, classes))
+
+
+def _not_its(folder, record, asked, remedy):
+    return (
+        f"{folder}: its head was trained on features of {record.weights.path} "
+        f"(sha256 {record.weights.sha256:.12}…), not of {asked}: {remedy}"
+    )
+
+
+# ---- the folders of runs ------------------------------------------------------------------------
+
+LATEST = "latest"
+
+
+def found(folder):
+    """The folder of a run; `OUT/latest` is the one begun last, also where links are not allowed."""
+    folder = Path(folder)
+    if folder.name == LATEST and (folder.is_symlink() or not folder.exists()):
+        return latest(folder.parent) or folder
     return folder
 
 
 def latest(out):
-    """The folder that `OUT/latest` points to. FileNotFoundError when no run was begun."""
-    link = Path(out) / "latest"
-    if not link.exists():
-        raise FileNotFoundError(
-            f"{link}: expected a training run to go on with, found none: leave --resume out"
-        )
-    return link.resolve()
+    """The folder in `out` whose training was begun last, or None."""
+    return max(folders(out), key=_begun, default=None)
 
 
-def go_on(folder, record):
-    """`record` with the command that began the training in `folder`.
-
-    Raises ValueError when that training has ended or was begun with other input.
-    """
-    begun = read(folder)
-    if "metrics" in begun:
-        raise ValueError(f"{folder}: this training has ended; leave --resume out to start another")
-    for what in ("data", "weights", "split"):
-        if begun.get(what) != record[what]:
-            raise ValueError(
-                f"{folder}: was begun with {what} {begun.get(what)}, found {record[what]}: "
-                "leave --resume out to start another run"
-            )
-    return record | {"command": begun.get("command", record["command"])}
+def folders(out):
+    """The folders of runs in `out`, by name."""
+    found = (path.parent for path in Path(out).glob("*/run.json"))
+    return sorted(folder for folder in found if folder.name != LATEST)
 
 
-def write(folder, record):
-    """Write `run.json`, whole or not at all."""
-    unfinished = folder / "unfinished-run.json"
-    text = json.dumps(record, indent=2, ensure_ascii=False)
-    unfinished.write_text(text + "\n", encoding="utf-8")
-    unfinished.replace(folder / "run.json")
-
-
-def read(folder):
-    """The record in `FOLDER/run.json`. FileNotFoundError or ValueError when there is none."""
-    path = Path(folder) / "run.json"
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"{folder}: expected a training run, found no run.json: "
-            "train one with `python train_feature_extraction.py`"
-        )
+def _begun(folder):
+    """When a run was begun, in seconds; of a damaged record, when it was written."""
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        whole = (
-            all(isinstance(record[part], kind) for part, kind in PARTS.items())
-            and all(isinstance(name, str) for name in record["names"])
-            and isinstance(record["weights"]["sha256"], str)
-            and 0 < record.get("temperature", 1.0) < math.inf
-        )
-    except (ValueError, KeyError, TypeError, RecursionError):
-        whole = False
-    if not whole:
-        raise ValueError(
-            f"{path}: expected the record of a training run, found damage: "
-            "train again with `python train_feature_extraction.py`"
-        )
-    return record
+        return records.read(folder).started.timestamp()
+    except (OSError, ValueError):
+        return (folder / "run.json").stat().st_mtime
 
 
-def load(folder, weights_sha256, convention):
-    """The head of a run, for features from these weights and this convention and no others.
-
-    Raises FileNotFoundError or ValueError: what it was trained with and what was asked for.
-    """
-    folder, record = Path(folder), read(folder)
-    if record["preprocess"] != convention:
-        raise ValueError(
-            f"{folder}: its head was trained with --preprocess {record['preprocess']}, "
-            f"not {convention}: say --preprocess {record['preprocess']}"
-        )
-    if record["weights"]["sha256"] != weights_sha256:
-        raise ValueError(
-            f"{folder}: its head was trained on features of {record['weights']['path']} "
-            "(sha256 {:.12}…), not of these weights ({:.12}…): name the same with {}".format(
-                record["weights"]["sha256"],
-                weights_sha256,
-                "--demo" if record["arguments"].get("demo") else "--weights",
-            )
-        )
-    return Run(folder, head.load(folder / "head.keras", len(record["names"])), record)
+def listing(out):
+    """Lines about the runs in `out`, the one begun last below."""
+    rows = [("run", "begun (UTC)", "network", "method", "data", "accuracy")]
+    for folder in sorted(folders(out), key=_begun):
+        try:
+            record = records.read(folder)
+        except ValueError:
+            rows.append((folder.name, "damaged", "", "", "", ""))
+            continue
+        accuracy = f"{record.metrics.validation.accuracy:.3f}" if record.ended else "not ended"
+        begun = record.started.strftime("%Y-%m-%d %H:%M")
+        layer = f"{record.network} {record.layer}"
+        rows.append((folder.name, begun, layer, record.method, record.data.path, accuracy))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

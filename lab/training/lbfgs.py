@@ -5,11 +5,16 @@ Softmax regression with an L2 penalty on the kernel; the penalty is chosen on th
 
 import time
 
+import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
 from scipy.optimize import minimize
 from threadpoolctl import threadpool_limits
+
+from lab.console import print_validation
+from lab.files import replace
+from lab.training import heads
 
 # From a penalty that allows little to one that allows nearly all; each search starts where the one
 # before ended.
@@ -17,13 +22,17 @@ PENALTIES = (1e-2, 3e-3, 1e-3, 3e-4)
 STEPS = 60  # after which the loss of 26,000 signs falls by less than 1 % in twenty more
 
 
-def fit(head, training, validation, folder):
-    """`head` at the optimum with the lowest validation loss; and the sweep, a row for each penalty.
+def solve(model, examples, rows, folder):
+    """Leave the last layer of `model` at the optimum with the lowest validation loss; the history.
 
-    training, validation: (features [n, 4096], labels [n]) each. Writes `head.keras` and
-    `history.csv` in `folder`, with the columns of `head.fit` and `l2`.
+    What is below that layer must not be trainable.
+    examples: with inputs [n, width]. rows: those that train and those that validate. The history
+    has a row for each penalty, with the columns of `loop.fit` and `l2`; `folder` gets it as
+    `history.csv`.
     """
-    problem = Problem(*training, classes=head.output_shape[-1])
+    parts = examples.inputs, examples.labels
+    seen, unseen = ([tf.gather(part, side) for part in parts] for side in rows)
+    problem = Problem(_below(model, seen[0]), seen[1], examples.classes)
     parameters, history = problem.start, pd.DataFrame()
     for number, penalty in enumerate(PENALTIES, 1):
         begin = time.perf_counter()
@@ -34,32 +43,33 @@ def fit(head, training, validation, folder):
                 options={"maxiter": STEPS, "maxcor": 20},
             )  # fmt: skip
         parameters = found.x
-        head.set_weights(problem.layer(parameters))
+        model.set_weights(problem.layer(parameters))
         row = {"epoch": number, "seconds": time.perf_counter() - begin, "l2": penalty}
-        row |= dict(zip(("loss", "accuracy"), _judge(head, *training), strict=True))
-        row |= dict(zip(("val_loss", "val_accuracy"), _judge(head, *validation), strict=True))
-        print(
-            f"L2 {penalty:g}: {found.nit} steps, {row['seconds']:.3f} seconds\n"
-            f"Validation Loss = {row['val_loss']:.6f}\n"
-            f"Validation Accuracy = {row['val_accuracy']:.6f}\n",
-            flush=True,
-        )
+        row |= dict(zip(("loss", "accuracy"), _judge(model, *seen), strict=True))
+        row |= dict(zip(("val_loss", "val_accuracy"), _judge(model, *unseen), strict=True))
+        print(f"L2 {penalty:g}: {found.nit} steps, {row['seconds']:.3f} seconds")
+        print_validation(row["val_loss"], row["val_accuracy"])
         history = pd.concat([history, pd.DataFrame([row])], ignore_index=True)
         if history["val_loss"].idxmin() == number - 1:
-            best = head.get_weights()
-    head.set_weights(best)
-    head.save(folder / "head.keras")
-    history.to_csv(folder / "history.csv", index=False)
-    return head, history
+            best = model.get_weights()
+    model.set_weights(best)
+    replace(folder / "history.csv", lambda path: history.to_csv(path, index=False))
+    return history
+
+
+def _below(model, inputs):
+    """What comes to the last layer of `model`: float32 [n, width]."""
+    lower = keras.Sequential(model.layers[:-1])
+    return heads.scores(lower, inputs) if model.layers[:-1] else inputs.numpy()
 
 
 class Problem:
     """Softmax regression on features moved to mean 0 and scaled to spread 1, which L-BFGS likes."""
 
     def __init__(self, features, labels, classes):
-        features = np.array(features, np.float32)
+        features = np.asarray(features, np.float32)
         self.mean = features.mean(axis=0)
-        features -= self.mean  # in place: of 26,000 signs each copy takes 430 MB
+        features = features - self.mean
         self.spread = np.linalg.norm(features) / np.sqrt(features.size) or 1.0
         features /= self.spread
         self.features = tf.constant(features)
@@ -91,8 +101,8 @@ class Problem:
         return kernel, parameters[-1] - self.mean @ kernel
 
 
-def _judge(head, features, labels):
+def _judge(model, features, labels):
     """Loss and accuracy."""
-    scores = head.predict(features, batch_size=4096, verbose=0)
+    scores = heads.scores(model, features)
     losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, scores)
-    return float(tf.reduce_mean(losses)), float((scores.argmax(1) == labels).mean())
+    return float(tf.reduce_mean(losses)), float((scores.argmax(1) == labels.numpy()).mean())

@@ -1,232 +1,157 @@
-"""The new last layer: a Keras Dense layer on fc7 features; built, fitted, and kept while it is."""
+"""Epochs of steps: the loop around the step that a lesson shows.
+
+It knows a model, an optimizer and a folder, and nothing of what the model is or what it learns.
+"""
 
 import time
-import zipfile
-from dataclasses import dataclass
-from pathlib import Path
 
-import keras
 import numpy as np
-import pandas as pd
 import tensorflow as tf
-from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.class_weight import compute_sample_weight
 
-from lab.console import notice, print_epoch
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How to fit a head. The defaults are the course's, but for the patience."""
-
-    epochs: int = 10
-    batch_size: int = 128
-    learning_rate: float = 1e-3
-    seed: int = 0
-    patience: int = 5  # epochs without a lower validation loss after which it stops
-    class_weight: str | None = None  # "balanced": rare classes count as much as frequent ones
-    label_smoothing: float = 0.0
+from lab.console import print_epoch
+from lab.training.keeper import Keeper
 
 
-def build(classes, seed=0):
-    """An untrained head: features [n, 4096] -> scores [n, classes]; softmax makes probabilities."""
-    start = keras.initializers.RandomNormal(stddev=1e-2, seed=seed)
-    layer = keras.layers.Dense(classes, kernel_initializer=start)
-    return keras.Sequential([keras.Input([4096]), layer])
+class Examples:
+    """What a model learns from and is judged by.
+
+    inputs: [n, ...], as the model takes them but for their type.
+    labels: int [n], below `classes`. weights: float32 [n], how much each counts in training.
+    at_once: rows that the model is judged by in one go.
+    """
+
+    def __init__(self, inputs, labels, weights, classes, at_once=4096):
+        # Tensors: as arrays they would be copied into every graph that uses them.
+        self.inputs, self.labels, self.weights = map(tf.constant, (inputs, labels, weights))
+        self.classes, self.at_once = classes, at_once
+
+    def batch(self, rows):
+        """Inputs float32 [b, ...], targets one-hot [b, classes], weights [b] of these rows."""
+        targets = tf.one_hot(tf.gather(self.labels, rows), self.classes)
+        inputs = tf.cast(tf.gather(self.inputs, rows), tf.float32)
+        return inputs, targets, tf.gather(self.weights, rows)
 
 
-def probabilities(head, features, temperature=1.0):
-    """Of each class, for each row of `features`: float32 [n, classes]."""
-    # Not `predict`, which takes a float32 copy of all features first.
-    parts = [head(features[start : start + 4096]) for start in range(0, len(features), 4096)]
-    return tf.nn.softmax(tf.concat(parts, axis=0) / temperature).numpy()
+def weights_of(labels, training, choice=None):
+    """How much each picture counts, float32 [n]: all alike, or "balanced", all classes alike."""
+    weights = np.ones(len(labels), np.float32)
+    weights[training] = compute_sample_weight(choice, labels[training])
+    return weights
 
 
-def fit(head, training, validation, recipe, folder, callbacks=()):
-    """Fit `head` and return it as it was after its best epoch, with its history.
+def fit(model, loss, optimizer, step, examples, rows, args, folder, watch=None, strategy=None):
+    """Train `model` and leave it as it was after its best epoch; the history, a row an epoch.
 
-    training, validation: (features [n, 4096], labels [n]) each.
-    folder: where it keeps `head.keras`, the best head so far; `history.csv`, a line an epoch; and
-        the last two `checkpoints`. When it holds checkpoints, training goes on from there and ends
-        as if it had never stopped.
+    step: a function of inputs, targets and weights that changes the model, and returns its loss and
+        the scores [b, classes] before the change.
+    rows: those that train and those that validate, by which the best epoch is chosen.
+    args: has epochs, batch_size, seed, learning_rate and patience, the epochs without a lower
+        validation loss after which it stops.
+    folder: gets `history.csv`, and `checkpoints`, from which a training that was stopped goes on
+        and ends as if it had not been.
+    watch: called with the history after each epoch. strategy: of tf.distribute.
     Raises ValueError when the loss stops being a number.
     """
-    classes = head.output_shape[-1]
-    features, labels = training
-    folder = Path(folder)
-    keeper = Keeper(folder, recipe)
-    steps = -(-len(labels) // recipe.batch_size)
-    head.compile(
-        keras.optimizers.Adam(recipe.learning_rate),
-        keras.losses.CategoricalCrossentropy(True, label_smoothing=recipe.label_smoothing),
-        metrics=["accuracy"],
-        steps_per_execution=steps,  # a step takes 2 ms: a return to Python after each would show
-    )
-    head.optimizer.build(head.trainable_variables)
-    first = keeper.restore(head)
-    if not keeper.finished:
-        head.fit(
-            _batches(features, _one_hot(labels, classes), recipe, first),
-            steps_per_epoch=steps,
-            shuffle=False,  # `_batches` does
-            validation_data=(validation[0], _one_hot(validation[1], classes)),
-            validation_batch_size=4096,
-            class_weight=_class_weights(labels, recipe.class_weight),
-            initial_epoch=first,
-            epochs=recipe.epochs,
-            callbacks=[keeper, *callbacks],
-            verbose=0,
-        )
-    return load(folder / "head.keras", classes), keeper.history
+    training, validation = rows
+    strategy = strategy or tf.distribute.get_strategy()
+    optimizer.build(model.trainable_variables)
+    keeper = Keeper(folder, model, optimizer)
+    history = keeper.restore()
+    batches = _batches(examples, training, args, len(history))
+    learn = _learner(step, iter(strategy.experimental_distribute_dataset(batches)), strategy)
+    judge = _judge(model, loss, examples)
+    while not _is_over(history, args):
+        begin, epoch = time.perf_counter(), len(history) + 1
+        results = (*learn(-(-len(training) // args.batch_size)), *judge(validation))
+        seconds = time.perf_counter() - begin
+        _check(results, epoch, args.learning_rate)
+        print_epoch(epoch, seconds, *results[2:])
+        history = keeper.keep(history, [epoch, seconds, *results])
+        if watch:
+            watch(history)
+    keeper.restore_best()
+    return history
 
 
-def load(path, classes):
-    """The head in the file `path`. FileNotFoundError, or ValueError when it is damaged."""
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"{path} is not there: go on with the training with "
-            "`python train_feature_extraction.py --resume`"
-        )
-    try:
-        with zipfile.ZipFile(path) as archive:
-            if damaged := archive.testzip():  # Keras does not look at the checksums
-                raise ValueError(f"checksum of {damaged}")
-        head = keras.saving.load_model(path)
-    except Exception as error:  # whatever the damaged bytes trip in zip, Keras or HDF5
-        found = ascii(str(error)[:200])
+def _is_over(history, args):
+    waited = len(history) - best_epoch(history) if len(history) else 0
+    return len(history) >= args.epochs or waited >= args.patience
+
+
+def best_epoch(history):
+    """The number of the epoch with the lowest validation loss."""
+    return int(history["epoch"][history["val_loss"].idxmin()])
+
+
+def _check(results, epoch, learning_rate):
+    loss, _, validation_loss, _ = results
+    if not np.isfinite([loss, validation_loss]).all():
         raise ValueError(
-            f"{path}: expected the head of a training, found damage: {found}; train again with "
-            "`python train_feature_extraction.py`"
-        ) from error
-    if head.input_shape != (None, 4096) or head.output_shape != (None, classes):
-        raise ValueError(
-            f"{path}: expected scores [n, {classes}] of features [n, 4096], "
-            f"found {head.output_shape} of {head.input_shape}; train again with "
-            "`python train_feature_extraction.py`"
+            f"the loss is no longer a number in epoch {epoch}: "
+            f"try a lower --learning-rate than {learning_rate:g}"
         )
-    return head
 
 
-def _one_hot(labels, classes):
-    return keras.utils.to_categorical(labels, classes)
-
-
-def _class_weights(labels, choice):
-    if choice is None:
-        return None
-    present = np.unique(labels)
-    weights = compute_class_weight(choice, classes=present, y=labels)
-    return dict(zip(present.tolist(), weights.tolist(), strict=True))
-
-
-def _batches(features, one_hot, recipe, first_epoch):
-    """Batches of all epochs from `first_epoch` on, each epoch in an order of its own.
+def _batches(examples, training, args, epochs_done):
+    """Batches of all epochs that are left, each epoch in an order of its own.
 
     The order depends on the seed and the number of the epoch alone, so that a training that was
     stopped meets the same batches when it goes on.
     """
-    features, one_hot = tf.constant(features), tf.constant(one_hot)
+    training = tf.constant(training)
 
     def epoch(number):
-        order = tf.random.experimental.stateless_shuffle(
-            tf.range(len(one_hot)), tf.stack([tf.constant(recipe.seed, tf.int64), number])
-        )
-        return tf.data.Dataset.from_tensor_slices(order).batch(recipe.batch_size)
+        seed = tf.stack([tf.constant(args.seed, tf.int64), number])
+        rows = tf.random.experimental.stateless_shuffle(training, seed)
+        return tf.data.Dataset.from_tensor_slices(rows).batch(args.batch_size)
 
-    def gather(rows):
-        return tf.cast(tf.gather(features, rows), tf.float32), tf.gather(one_hot, rows)
-
-    epochs = tf.data.Dataset.range(first_epoch, recipe.epochs)
-    return epochs.flat_map(epoch).map(gather, num_parallel_calls=2).prefetch(4)
+    epochs = tf.data.Dataset.range(epochs_done, args.epochs)
+    return epochs.flat_map(epoch).map(examples.batch, num_parallel_calls=2).prefetch(4)
 
 
-COLUMNS = ["epoch", "seconds", "loss", "accuracy", "val_loss", "val_accuracy"]
+def _learner(step, batches, strategy):
+    """A function that takes a number of steps; the mean loss and accuracy on the way."""
+
+    def one(inputs, targets, weights):
+        loss, scores = step(inputs, targets, weights)
+        count = tf.cast(tf.shape(targets)[0], tf.float32)
+        return tf.stack([loss * count, _right(scores, targets), count])
+
+    @tf.function
+    def learn(steps):
+        totals = tf.zeros(3)
+        for _ in tf.range(steps):
+            results = strategy.run(one, args=next(batches))
+            totals += strategy.reduce("SUM", results, axis=None)
+        return totals
+
+    return lambda steps: _means(learn(tf.constant(steps)))
 
 
-class Keeper(keras.callbacks.Callback):
-    """Prints each epoch as the course did, keeps what a later start needs, stops when it is over.
+def _judge(model, loss, examples):
+    """A function of rows: the model's mean loss and accuracy on them."""
 
-    Keras has callbacks for early stopping and for backups, but what the first has seen is not in
-    what the second keeps, so a training that goes on would stop at another epoch.
-    """
+    @tf.function
+    def judge(rows):
+        inputs, targets, _ = examples.batch(rows)
+        scores = model(inputs, training=False)
+        count = tf.cast(tf.shape(rows)[0], tf.float32)
+        return tf.stack([loss(targets, scores) * count, _right(scores, targets), count])
 
-    def __init__(self, folder, recipe):
-        super().__init__()
-        self.folder, self.recipe = folder, recipe
-        self.history = pd.DataFrame()
+    def judge_all(rows):
+        starts = range(0, len(rows), examples.at_once)
+        return _means(sum(judge(tf.constant(rows[i : i + examples.at_once])) for i in starts))
 
-    @property
-    def finished(self):
-        if self.history.empty:
-            return False
-        best = self.history["val_loss"].to_numpy().argmin()
-        waited = len(self.history) - 1 - best
-        return len(self.history) >= self.recipe.epochs or waited >= self.recipe.patience
-
-    def restore(self, head):
-        """Put `head` where the newest whole checkpoint has it; the number of epochs it has seen."""
-        checkpoints = sorted(self._checkpoints(), reverse=True)
-        for path in checkpoints:
-            try:
-                values, history = self._read(path, head)
-            except Exception as error:  # whatever the damaged bytes trip in NumPy or Keras
-                notice(f"{path} is of no use: {str(error)[:200]!a}")
-                continue
-            for variable, value in zip(_state(head), values, strict=True):
-                variable.assign(value)
-            self.history = history
-            notice(f"Going on after epoch {len(history)}")
-            return len(history)
-        if checkpoints:
-            notice("No checkpoint is whole: starting with the first epoch")
-        return 0
-
-    def _checkpoints(self):
-        return list(self.folder.glob("checkpoints/[0-9]*.npz"))
-
-    def _read(self, path, head):
-        """What `_keep` wrote: the values of `_state`, and the history. Any error: it is no good."""
-        with np.load(path) as file:  # checks the checksums
-            *values, history = file.values()
-        if [value.shape for value in values] != [tuple(each.shape) for each in _state(head)]:
-            raise ValueError("of another head")
-        load(self.folder / "head.keras", head.output_shape[-1])  # the best one before it
-        return values, pd.DataFrame(history, columns=COLUMNS).astype({"epoch": int})
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.begin = time.perf_counter()
-
-    def on_epoch_end(self, epoch, logs=None):
-        seconds = time.perf_counter() - self.begin
-        if not np.isfinite([logs["loss"], logs["val_loss"]]).all():
-            raise ValueError(
-                f"the loss is no longer a number in epoch {epoch + 1}: try a lower "
-                f"--learning-rate than {self.recipe.learning_rate:g}"
-            )
-        print_epoch(epoch + 1, seconds, logs["val_loss"], logs["val_accuracy"])
-        row = pd.DataFrame([{"epoch": epoch + 1, "seconds": seconds, **logs}], columns=COLUMNS)
-        self.history = pd.concat([self.history, row], ignore_index=True)
-        self._keep(epoch + 1)
-        self.model.stop_training = self.finished
-
-    def _keep(self, epochs):
-        # In this order: a program killed between two of them does the epoch again, and equally.
-        if self.history["val_loss"].idxmin() == epochs - 1:
-            _replace(self.folder / "head.keras", self.model.save)
-        _replace(self.folder / "history.csv", lambda path: self.history.to_csv(path, index=False))
-        (self.folder / "checkpoints").mkdir(exist_ok=True)
-        state = [*map(np.asarray, _state(self.model)), self.history.to_numpy(float)]
-        _replace(self.folder / f"checkpoints/{epochs:06}.npz", lambda path: np.savez(path, *state))
-        for old in sorted(self._checkpoints())[:-2]:
-            old.unlink()
+    return judge_all
 
 
-def _state(head):
-    """All that a training step changes."""
-    return [*head.variables, *head.optimizer.variables]
+def _right(scores, targets):
+    """How many rows have their highest score where the target is."""
+    hits = tf.equal(tf.argmax(scores, 1), tf.argmax(targets, 1))
+    return tf.reduce_sum(tf.cast(hits, tf.float32))
 
 
-def _replace(path, write):
-    """`write` the file beside `path` and move it there when it is whole."""
-    unfinished = path.with_name(f"unfinished-{path.name}")
-    write(unfinished)
-    unfinished.replace(path)
+def _means(totals):
+    loss, right, count = totals.numpy().astype(float).tolist()
+    return loss / count, right / count

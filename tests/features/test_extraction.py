@@ -101,7 +101,7 @@ def test_what_was_computed_once_is_not_computed_again(demo_weights, tmp_path, mo
 
 def test_features_of_anything_else_have_another_key(demo_weights, tmp_path, monkeypatch):
     keys = []
-    monkeypatch.setattr(feature_cache, "fill", lambda key, *_: keys.append(key))
+    monkeypatch.setattr(features, "fill", lambda key, *_: keys.append(key))
 
     shown, other_pixel = pictures(3), pictures(3)
     other_pixel[2, 31, 31, 2] ^= 1
@@ -145,5 +145,5 @@ def test_no_pictures_are_an_error_that_says_so(demo_weights, none, cache):
 
 def test_features_that_float16_cannot_hold_are_an_error(demo_weights):
     kernel, bias = demo_weights["fc7"]
-    with pytest.raises(ValueError, match="are these AlexNet's weights"):
+    with pytest.raises(ValueError, match="are these the weights of alexnet"):
         features.extract(pictures(1), demo_weights | {"fc7": (kernel, bias + 1e6)})

@@ -1,0 +1,64 @@
+"""The file of a head: whatever happened to it, one line says so."""
+
+import keras
+import numpy as np
+import pytest
+from test_loop import CLASSES, DAMAGES, build
+
+from lab.training import heads
+
+WIDTH = 4096
+
+
+@pytest.fixture
+def path(tmp_path):
+    build().save(tmp_path / "head.keras")
+    return tmp_path / "head.keras"
+
+
+def complaint(path, width=WIDTH, classes=CLASSES):
+    with pytest.raises((ValueError, FileNotFoundError)) as error:
+        heads.load(path, width, classes)
+    line = str(error.value)
+    assert line.startswith(str(path))
+    assert "train again with" in line
+    assert "\n" not in line
+    return line
+
+
+def test_a_head_comes_back_as_it_was_saved(path):
+    loaded = heads.load(path, WIDTH, CLASSES)
+    np.testing.assert_array_equal(loaded.get_weights()[0], build().get_weights()[0])
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_head_is_one_line_that_names_it(path, damage):
+    path.write_bytes(damage(path.read_bytes()))
+    assert "found damage" in complaint(path)
+
+
+def test_a_head_that_is_not_there_is_one_line(path):
+    path.unlink()
+    assert "is not there" in complaint(path)
+
+
+def test_a_head_of_other_shapes_is_refused(path):
+    assert "expected scores [n, 43] of features [n, 4096]" in complaint(path, classes=43)
+    assert "features [n, 9216]" in complaint(path, width=9216)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_head_of_numbers_that_are_none_is_refused(tmp_path, value):
+    head = build()
+    kernel, bias = head.get_weights()
+    kernel[7, 1] = value
+    head.set_weights([kernel, bias])
+    head.save(tmp_path / "head.keras")
+    assert "expected finite numbers" in complaint(tmp_path / "head.keras")
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_a_head_that_would_run_code_is_refused(tmp_path):
+    model = keras.Sequential([keras.Input([WIDTH]), keras.layers.Lambda(lambda x: x[:, :CLASSES])])
+    model.save(tmp_path / "head.keras")
+    assert "found damage" in complaint(tmp_path / "head.keras")
