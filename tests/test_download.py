@@ -21,7 +21,6 @@ import pytest
 from conftest import PROJECT
 
 import download
-from lab import locks
 from lab.data import dataset as datasets
 from lab.downloads import assets, transfers
 from lab.downloads import obtain as downloads
@@ -331,17 +330,6 @@ def test_many_at_once_on_a_hopeless_server_all_give_up_and_clean_up(server, tmp_
         thread.join()
     assert len(server.asked) == 8
     assert names(tmp_path) == []
-
-
-def test_a_lock_whose_owner_removed_it_meanwhile_does_not_count(tmp_path, monkeypatch):
-    folder = tmp_path / "file.bin.part"
-
-    def wait_until_the_owner_is_done(file):
-        locks.clear(folder)
-        return True
-
-    monkeypatch.setattr(locks, "lock", wait_until_the_owner_is_done)
-    assert locks.claim(folder) is None
 
 
 def test_a_browsers_own_part_file_in_the_way_is_named(server, tmp_path):
