@@ -8,6 +8,7 @@ with BrokenServer({"/file": BODY}) as server:
 
 import gzip
 import os
+import random
 import re
 import socket
 import struct
@@ -15,6 +16,7 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+BODY = random.Random(0).randbytes(1_000_003)
 TAG = '"first edition"'
 
 

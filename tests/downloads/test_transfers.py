@@ -1,0 +1,314 @@
+"""Transfers from servers that misbehave, on the loopback interface only."""
+
+import errno
+import gzip
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+
+import pytest
+from conftest import PROJECT
+from served import QUICK, asset_of, fetch, leave_part, names, part, unhashed
+
+from lab.downloads import obtain, transfers
+from tests import broken_server as broken
+from tests.broken_server import BODY, BrokenServer
+
+
+def test_a_download_arrives_and_leaves_nothing_beside_it(server, tmp_path):
+    assert fetch(asset_of(server), tmp_path) is True
+    assert (tmp_path / "file.bin").read_bytes() == BODY
+    assert names(tmp_path) == ["file.bin"]
+
+
+RECOVERS = [
+    [broken.truncates],
+    [broken.truncates, broken.truncates],
+    [broken.stalls],
+    [broken.says_nothing],
+    [broken.resets],
+    [broken.resets, broken.fails],
+    [broken.fails, broken.fails],
+    [broken.truncates_without_a_length],
+    [broken.truncates, broken.ignores_ranges],
+    [broken.truncates, broken.resumes_elsewhere],
+    [broken.truncates, broken.resumes_another_file],
+    [broken.truncates, broken.refuses_ranges],
+    [broken.truncates, broken.sends_wrong_bytes, broken.behaves],
+]
+
+
+@pytest.mark.parametrize("script", RECOVERS, ids=lambda s: "-".join(f.__name__ for f in s))
+def test_one_mirror_that_recovers_is_enough(script, server, tmp_path):
+    server.script("/file.bin", *script)
+    mirrors = ["/file.bin"] if broken.sends_wrong_bytes not in script else ["/file.bin"] * 2
+    assert fetch(asset_of(server, *mirrors), tmp_path) is True
+    assert (tmp_path / "file.bin").read_bytes() == BODY
+    assert names(tmp_path) == ["file.bin"]
+
+
+HOPELESS = {
+    broken.missing: "HTTP 404 Not Found",
+    broken.fails: "HTTP 500",
+    broken.sends_a_page: "a web page came",
+    broken.sends_an_unlabelled_page: "a web page came",
+    broken.sends_wrong_bytes: "not the right file",
+    broken.promises_more: "offers 1000008 bytes, expected 1000003",
+    broken.promises_less: "offers 999998 bytes, expected 1000003",
+    broken.sends_too_much: "sent more than 1000003 bytes",
+    broken.compresses: "offers",
+    broken.says_nothing: "silent for 0.2 seconds",
+}
+
+
+@pytest.mark.parametrize("reply", HOPELESS, ids=lambda f: f.__name__)
+def test_a_hopeless_mirror_leaves_nothing_and_the_next_one_is_asked(
+    reply, server, tmp_path, capsys
+):
+    server.script("/file.bin", *[reply] * 10)
+    with pytest.raises(transfers.Unavailable, match="none of 1 mirrors"):
+        fetch(asset_of(server), tmp_path)
+    assert names(tmp_path) == []
+    assert HOPELESS[reply] in capsys.readouterr().err
+    assert fetch(asset_of(server, "/file.bin", "/good.bin"), tmp_path) is True
+    assert (tmp_path / "file.bin").read_bytes() == BODY
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [broken.stalls, broken.resets, broken.ignores_ranges_and_truncates],
+)
+def test_a_mirror_that_never_gets_far_is_given_up_and_the_next_one_goes_on(reply, server, tmp_path):
+    server.script("/file.bin", *[reply] * 50)
+    assert fetch(asset_of(server, "/file.bin", "/good.bin"), tmp_path) is True
+    assert (tmp_path / "file.bin").read_bytes() == BODY
+    assert server.asked[-1][0] == "/good.bin"
+    assert "Range" in server.asked[-1][1]
+
+
+def test_a_refused_connection_and_an_unknown_host_are_each_tried_in_vain_only_once(
+    server, tmp_path, capsys
+):
+    with BrokenServer({}) as stopped:
+        pass
+    asset = asset_of(server)
+    client = transfers.Client(QUICK)
+    dead = (f"{stopped.url}/file.bin", "http://no-such-host.invalid/file.bin")
+    for _ in range(2):
+        with pytest.raises(transfers.Unavailable):
+            obtain.obtain(replace(asset, mirrors=dead), tmp_path, None, client)
+    assert "no connection" in capsys.readouterr().err
+    assert len(client.silent) == 2
+    assert not client.answered
+    assert names(tmp_path) == []
+
+
+def test_a_tgz_is_not_unpacked_on_the_way(server, tmp_path):
+    body = gzip.compress(BODY)
+    server.files["/file.bin"] = body
+    server.script("/file.bin", broken.labels_as_compressed)
+    assert fetch(asset_of(server, body=body), tmp_path) is True
+    assert (tmp_path / "file.bin").read_bytes() == body
+
+
+def test_a_proxy_from_the_environment_is_asked(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("http_proxy", server.url)
+    url = "http://no-such-host.invalid/file.bin"
+    server.files[url] = BODY
+    assert fetch(replace(asset_of(server), mirrors=(url,)), tmp_path) is True
+    assert server.asked[0][0] == url
+
+
+# ---- resuming -----------------------------------------------------------------------------------
+
+
+def test_a_resumed_download_asks_for_the_missing_bytes_of_the_same_edition(server, tmp_path):
+    leave_part(tmp_path, BODY[:600_000], url=f"{server.url}/file.bin")
+    fetch(asset_of(server), tmp_path)
+    headers = server.asked[0][1]
+    assert headers["Range"] == "bytes=600000-"
+    assert headers["If-Range"] == broken.TAG
+    assert (tmp_path / "file.bin").read_bytes() == BODY
+
+
+def test_a_file_that_changed_on_the_server_is_not_spliced(server, tmp_path, monkeypatch):
+    leave_part(tmp_path, b"x" * 600_000, url=f"{server.url}/file.bin", validator='"older"')
+    fetch(unhashed(server, monkeypatch), tmp_path)
+    assert server.asked[0][1]["If-Range"] == '"older"'
+    assert (tmp_path / "file.bin").read_bytes() == BODY
+
+
+def test_without_hash_and_known_edition_a_part_is_not_trusted(server, tmp_path, monkeypatch):
+    for url, validator in (
+        (f"{server.url}/file.bin", None),
+        ("http://elsewhere/", broken.TAG),
+    ):
+        leave_part(tmp_path, b"x" * 600_000, url=url, validator=validator)
+        fetch(unhashed(server, monkeypatch), tmp_path)
+        assert "Range" not in server.asked[-1][1]
+        assert (tmp_path / "file.bin").read_bytes() == BODY
+        (tmp_path / "file.bin").unlink()
+
+
+def test_a_file_whose_total_changed_starts_over(server, tmp_path, monkeypatch):
+    leave_part(tmp_path, b"x" * 6, url=f"{server.url}/file.bin", total=1234)
+    fetch(unhashed(server, monkeypatch), tmp_path)
+    assert (tmp_path / "file.bin").read_bytes() == BODY
+    assert len(server.asked) == 2
+
+
+def test_wrong_bytes_in_the_part_cost_a_second_try_not_the_mirror(server, tmp_path, capsys):
+    leave_part(tmp_path, b"x" * 600_000, url=f"{server.url}/file.bin")
+    fetch(asset_of(server), tmp_path)
+    assert (tmp_path / "file.bin").read_bytes() == BODY
+    assert "starting over" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("length", [len(BODY), len(BODY) + 9])
+def test_a_part_that_is_complete_or_too_long_ends_well(length, server, tmp_path):
+    leave_part(tmp_path, (BODY + b"x" * 9)[:length], url=f"{server.url}/file.bin")
+    fetch(asset_of(server), tmp_path)
+    assert (tmp_path / "file.bin").read_bytes() == BODY
+    assert len(server.asked) == (0 if length == len(BODY) else 2)
+
+
+def test_a_note_cut_short_means_the_source_is_unknown(server, tmp_path, monkeypatch):
+    leave_part(tmp_path, b"x" * 600_000)
+    part(tmp_path).with_name("file.bin.json").write_text('{"url": "ht')
+    fetch(unhashed(server, monkeypatch), tmp_path)
+    assert (tmp_path / "file.bin").read_bytes() == BODY
+
+
+def test_a_weak_tag_is_no_proof_of_the_same_bytes(server, tmp_path):
+    server.tag = 'W/"about the same"'
+    server.script("/file.bin", broken.truncates)
+    fetch(asset_of(server), tmp_path)
+    assert "If-Range" not in server.asked[1][1]
+
+
+# ---- stopping -----------------------------------------------------------------------------------
+
+PROGRAM = """
+import sys, time, pathlib
+sys.path.insert(0, {project!r})
+import download
+from lab.downloads.assets import Asset
+asset = Asset("file.bin", ({url!r},), {size}, {hash!r})
+download.ASSETS = {{"file": (asset,)}}
+sys.exit(download.main(["file", "--to", {folder!r}]))
+"""
+
+
+def start(server, folder, before=""):
+    """The real program in a process of its own, fetching file.bin; `before` is run first."""
+    asset = asset_of(server)
+    program = PROGRAM.format(
+        project=str(PROJECT),
+        url=asset.mirrors[0],
+        size=asset.size,
+        hash=asset.hash,
+        folder=str(folder),
+    )
+    command = [sys.executable, "-c", before + program]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for(condition):
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+
+
+@pytest.mark.parametrize("share", [0, 0.3, 0.8])
+def test_a_killed_download_never_shows_and_is_resumed(share, server, tmp_path):
+    server.manners = broken.drips
+    program = start(server, tmp_path)
+    wait_for(lambda: part(tmp_path).exists() and part(tmp_path).stat().st_size >= share * len(BODY))
+    program.kill()
+    program.communicate()
+    assert not (tmp_path / "file.bin").exists()
+    assert fetch(asset_of(server), tmp_path) is True
+    assert (tmp_path / "file.bin").read_bytes() == BODY
+    assert names(tmp_path) == ["file.bin"]
+    assert ("Range" in server.asked[-1][1]) == (share > 0)
+
+
+def test_ctrl_c_keeps_what_is_here_and_says_so_without_a_traceback(server, tmp_path):
+    server.manners = broken.drips
+    program = start(server, tmp_path)
+    wait_for(lambda: part(tmp_path).exists() and part(tmp_path).stat().st_size > 300_000)
+    program.send_signal(signal.SIGINT)
+    stderr = program.communicate()[1]
+    assert program.returncode == 130
+    assert stderr.splitlines()[-1] == "interrupted"
+    assert "Traceback" not in stderr
+    assert part(tmp_path).stat().st_size > 300_000
+
+
+def test_two_programs_at_once_fetch_the_file_once(server, tmp_path):
+    server.manners = broken.drips
+    programs = [start(server, tmp_path) for _ in range(3)]
+    outputs = [program.communicate()[0] for program in programs]
+    assert [program.returncode for program in programs] == [0, 0, 0]
+    assert sorted(out.split()[1] for out in outputs) == ["already", "already", "fetched,"]
+    assert len(server.asked) == 1
+    assert (tmp_path / "file.bin").read_bytes() == BODY
+    assert names(tmp_path) == ["file.bin"]
+
+
+def test_many_at_once_on_a_hopeless_server_all_give_up_and_clean_up(server, tmp_path):
+    server.script("/file.bin", *[broken.missing] * 99)
+
+    def give_up():
+        with pytest.raises(transfers.Unavailable):
+            fetch(asset_of(server), tmp_path)
+
+    threads = [threading.Thread(target=give_up) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(server.asked) == 8
+    assert names(tmp_path) == []
+
+
+def test_a_browsers_own_part_file_in_the_way_is_named(server, tmp_path):
+    (tmp_path / "file.bin.part").write_bytes(b"from a browser")
+    with pytest.raises(FileExistsError, match=r"file\.bin\.part: a folder is needed"):
+        fetch(asset_of(server), tmp_path)
+
+
+# ---- full disks ---------------------------------------------------------------------------------
+
+LIMIT = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))\n"
+
+
+def test_a_disk_that_fills_up_is_one_clear_line_and_no_debris(server, tmp_path):
+    program = start(server, tmp_path, before=LIMIT)
+    stderr = program.communicate()[1]
+    assert program.returncode == 2
+    assert "file.bin: the disk is full" in stderr.splitlines()[-1]
+    assert names(tmp_path) == []
+
+
+def test_too_little_space_is_noticed_before_anything_is_fetched(server, tmp_path):
+    with pytest.raises(OSError, match=r"disk is full \(1000000\.0 GB needed"):
+        fetch(asset_of(server, size=10**15), tmp_path)
+    assert server.asked == []
+    assert names(tmp_path) == []
+
+
+def test_a_disk_that_fills_up_while_copying_from_a_folder_is_no_mirrors_fault(
+    server, tmp_path, monkeypatch
+):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(transfers.shutil, "copyfile", full)
+    with pytest.raises(OSError, match=r"file\.bin: the disk is full"):
+        fetch(asset_of(server), tmp_path, mirror=str(tmp_path))
+    assert names(tmp_path) == []
