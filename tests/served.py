@@ -24,8 +24,8 @@ def unhashed(server, monkeypatch, check=lambda path: None):
     return asset_of(server, hash="", exact=False)
 
 
-def fetch(asset, folder, mirror=None):
-    return obtain.obtain(asset, folder, mirror, transfers.Client(QUICK))
+def fetch(asset, folder, mirror=None, patience=QUICK):
+    return obtain.obtain(asset, folder, mirror, transfers.Client(patience))
 
 
 def names(folder):

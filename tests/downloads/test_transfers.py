@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from conftest import PROJECT
@@ -187,6 +188,147 @@ def test_a_weak_tag_is_no_proof_of_the_same_bytes(server, tmp_path):
     server.script("/file.bin", broken.truncates)
     fetch(asset_of(server), tmp_path)
     assert "If-Range" not in server.asked[1][1]
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [broken.resumes_another_edition, broken.resumes_without_a_tag],
+    ids=lambda f: f.__name__,
+)
+def test_a_server_that_does_not_mind_if_range_is_not_believed(reply, server, tmp_path, monkeypatch):
+    leave_part(tmp_path, b"x" * 600_000, url=f"{server.url}/file.bin", validator='"older"')
+    server.script("/file.bin", reply)
+    fetch(unhashed(server, monkeypatch), tmp_path)
+    assert (tmp_path / "file.bin").read_bytes() == BODY
+    assert ["Range" in headers for _, headers in server.asked] == [True, False]
+
+
+def test_a_part_nobody_asked_for_is_not_joined_to_the_one_that_is_here(
+    server, tmp_path, monkeypatch
+):
+    leave_part(tmp_path, b"x" * (len(BODY) // 2), url=f"{server.url}/file.bin", validator=None)
+    server.script("/file.bin", broken.resumes_unasked)
+    with pytest.raises(transfers.Unavailable):
+        fetch(unhashed(server, monkeypatch), tmp_path)
+    fetch(unhashed(server, monkeypatch), tmp_path)
+    assert (tmp_path / "file.bin").read_bytes() == BODY
+
+
+def test_a_date_names_an_edition_where_there_is_no_tag(server, tmp_path, monkeypatch):
+    date, server.tag = "Fri, 07 Oct 2016 12:00:00 GMT", None
+    leave_part(tmp_path, BODY[:600_000], url=f"{server.url}/file.bin", validator=date)
+    server.script("/file.bin", partial(broken.behaves_with, headers={"Last-Modified": date}))
+    fetch(unhashed(server, monkeypatch), tmp_path)
+    assert [headers.get("If-Range") for _, headers in server.asked] == [date]
+    assert (tmp_path / "file.bin").read_bytes() == BODY
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        "[]",
+        "7",
+        "null",
+        "[" * 100_000,
+        '{"url": "{url}"}',
+        '{"url": "{url}", "validator": 7, "total": 1000003}',
+        '{"url": "{url}", "validator": "\\n\\n", "total": 1000003}',
+        '{"url": "{url}", "validator": "\\u2026", "total": 1000003}',
+        '{"url": "{url}", "validator": "x", "total": "7"}',
+        '{"url": ["{url}"], "validator": "x", "total": 7}',
+    ],
+    ids=lambda note: note[:60],
+)
+def test_a_note_of_anything_else_means_the_source_is_unknown(note, server, tmp_path, monkeypatch):
+    leave_part(tmp_path, b"x" * 600_000)
+    note = note.replace("{url}", f"{server.url}/file.bin")
+    part(tmp_path).with_name("file.bin.json").write_text(note)
+    fetch(unhashed(server, monkeypatch), tmp_path)
+    assert ["Range" in headers for _, headers in server.asked] == [False]
+    assert (tmp_path / "file.bin").read_bytes() == BODY
+
+
+# ---- redirects ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status_of", ["/good.bin", "good.bin", "{url}/good.bin"])
+def test_a_redirect_is_followed(status_of, server, tmp_path):
+    server.script("/file.bin", broken.redirects_to(status_of.replace("{url}", server.url)))
+    assert fetch(asset_of(server), tmp_path) is True
+    assert (tmp_path / "file.bin").read_bytes() == BODY
+
+
+NOWHERE = [
+    "http://[::1",
+    "http://",
+    "http://a b/",
+    "ftp://host/file",
+    "http://h:99999/",
+    "//[",
+    "?",
+]
+
+
+@pytest.mark.parametrize("place", NOWHERE)
+def test_a_redirect_to_nowhere_is_that_mirrors_failure_and_keeps_the_part(place, server, tmp_path):
+    server.script("/file.bin", *[broken.redirects_to(place)] * 99)
+    leave_part(tmp_path, BODY[:600_000])
+    with pytest.raises(transfers.Unavailable):
+        fetch(asset_of(server), tmp_path)
+    assert part(tmp_path).stat().st_size == 600_000
+    assert fetch(asset_of(server, "/file.bin", "/good.bin"), tmp_path) is True
+    assert server.asked[-1][0] == "/good.bin"
+    assert server.asked[-1][1]["Range"] == "bytes=600000-"
+    assert (tmp_path / "file.bin").read_bytes() == BODY
+
+
+def test_a_redirect_that_talks_on_is_followed_without_listening(server, tmp_path):
+    server.script("/file.bin", broken.redirects_and_talks_on)
+    assert fetch(asset_of(server), tmp_path) is True
+    assert (tmp_path / "file.bin").read_bytes() == BODY
+
+
+# ---- slow servers -------------------------------------------------------------------------------
+
+SLOW = {
+    broken.continues_forever: "no file after 1 seconds",
+    broken.spells_out_its_headers: "no file after 1 seconds",
+    broken.crawls: "slower than 1.0 kB a second",
+    broken.spells_out_a_chunk_size: "slower than 1.0 kB a second",
+    broken.talks_on_behind_the_end: "slower than 1.0 kB a second",
+}
+
+
+@pytest.mark.parametrize("reply", SLOW, ids=lambda f: f.__name__)
+def test_a_server_that_keeps_one_waiting_is_given_up(reply, server, tmp_path, capsys):
+    hurried = transfers.Patience(connect=5, read=5, headers=1, minute=1, attempts=1)
+    server.script("/file.bin", reply)
+    with pytest.raises(transfers.Unavailable):
+        fetch(asset_of(server, exact=False), tmp_path, patience=hurried)
+    assert SLOW[reply] in capsys.readouterr().err
+
+
+def test_a_slow_server_that_keeps_up_the_least_speed_is_waited_for(server, tmp_path):
+    server.manners = partial(broken.drips, pieces=25, pause=0.1)  # 40 kB each
+    steady = transfers.Patience(minute=2, speed=40_000)
+    assert fetch(asset_of(server), tmp_path, patience=steady) is True
+    assert len(server.asked) == 1
+
+
+# ---- what servers say ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("reply", [broken.forges_lines, broken.forgets_a_colon])
+def test_what_a_server_says_is_one_line_that_cannot_speak_to_the_terminal(
+    reply, server, tmp_path, capfd
+):
+    server.script("/file.bin", reply)
+    with pytest.raises(transfers.Unavailable):
+        fetch(asset_of(server), tmp_path)
+    said = capfd.readouterr().err
+    assert "HTTP 404" in said
+    assert said.count("\n") == 1
+    assert said.rstrip("\n").isprintable()
 
 
 # ---- stopping -----------------------------------------------------------------------------------
