@@ -59,6 +59,14 @@ def test_the_real_pictures_come_from_a_folder(lab_file, tmp_path):
     assert ran.stdout.count("fetched, verified") == 4
 
 
+def test_a_pipe_in_the_place_of_a_picture_is_one_line(tmp_path):
+    os.mkfifo(tmp_path / "poodle.png")
+    ran = run("pictures", "--to", tmp_path)
+    assert ran.returncode == 2
+    assert "poodle.png: expected a file" in ran.stderr.splitlines()[-1]
+    assert "Traceback" not in ran.stderr
+
+
 def test_the_list_says_what_is_here_and_fetches_nothing(tmp_path):
     (tmp_path / "stop.jpg").touch()
     (tmp_path / "train.p.part").mkdir()

@@ -9,6 +9,7 @@ from contextlib import suppress
 
 import pytest
 from conftest import PROJECT
+from odd_files import NO_FILES_OR_FOLDERS, put
 
 from lab import locks
 
@@ -83,24 +84,9 @@ def test_of_many_who_hold_and_remove_a_folder_no_two_are_in_it(tmp_path):
     assert not folder.exists()
 
 
-def in_the_way(path, kind):
-    """A thing of this kind called `path`."""
-    if kind == "file":
-        path.write_bytes(b"kept")
-    elif kind == "pipe":
-        os.mkfifo(path)
-    elif kind == "link to a folder":
-        (path.parent / "elsewhere").mkdir()
-        path.symlink_to(path.parent / "elsewhere")
-    else:
-        path.symlink_to("/dev/zero" if kind == "link to a device" else "nothing")
-
-
-@pytest.mark.parametrize(
-    "kind", ["file", "pipe", "link to a folder", "link to a device", "link to nothing"]
-)
+@pytest.mark.parametrize("kind", ["file", *NO_FILES_OR_FOLDERS])
 def test_what_is_no_folder_is_named_and_never_waited_for(tmp_path, kind):
-    in_the_way(tmp_path / "work", kind)
+    put(tmp_path / "work", kind)
     with (
         pytest.raises(FileExistsError, match="work: a folder is needed here, found"),
         locks.locked(tmp_path / "work", "drawing"),
@@ -109,7 +95,7 @@ def test_what_is_no_folder_is_named_and_never_waited_for(tmp_path, kind):
 
 
 def test_a_parent_that_cannot_be_is_an_error_and_never_waited_for(tmp_path):
-    in_the_way(tmp_path / "parent", "link to nothing")
+    put(tmp_path / "parent", "link to nothing")
     with pytest.raises(FileExistsError, match="parent"):
         locks.claim(tmp_path / "parent" / "work")
 

@@ -11,6 +11,7 @@ import math
 import os
 import re
 import shutil
+import stat
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from urllib3.exceptions import HTTPError, NameResolutionError, ReadTimeoutError
 
 from lab.console import notice, one_line, readable
 from lab.downloads.connections import Session, TooSlow
-from lab.locks import clear, locked
+from lab.locks import clear, locked, remove
 
 BLOCK = 1 << 16  # bytes
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -144,7 +145,7 @@ class Client:
     def _fetch_from(self, place, path, size, check, exact):
         part = Part(path)
         if isinstance(place, Path):
-            copy(place, part)
+            copy(place, part, most(size, exact))
             return verify(part, check)
         transfer = Transfer(self, place, part, size, exact)
         transfer.run()
@@ -251,7 +252,7 @@ class Transfer:
         return start
 
     def _write(self, body, start):
-        limit = self.size if self.exact else 2 * self.size
+        limit = most(self.size, self.exact)
         with self.part.path.open("ab") as file, progress(self.part.path, start, self.size) as bar:
             for block in self._paced(body):
                 if not file.tell() and block.lstrip().startswith(b"<"):  # none of our files does
@@ -291,15 +292,25 @@ def progress(path, start, size):
     )
 
 
-def copy(source, part):
+def most(size, exact):
+    """Bytes a file may have whose size is known, or estimated."""
+    return size if exact else 2 * size
+
+
+def copy(source, part, limit):
     """A mirror that is a folder."""
     part.discard()
     try:
+        found = source.stat()
+        if not stat.S_ISREG(found.st_mode):
+            raise MirrorError("no regular file")
+        if found.st_size > limit:
+            raise MirrorError(f"has more than {limit} bytes")
         shutil.copyfile(source, part.path)
     except OSError as error:
         if error.errno in DISK_FULL:
             raise
-        raise MirrorError(error.strerror) from error
+        raise MirrorError(error.strerror or str(error)) from error
 
 
 def verify(part, check):
@@ -345,6 +356,7 @@ def workspace(result):
     """
     folder = result.with_name(result.name + ".part")
     with locked(folder, f"fetching {folder.stem}"):
+        keep_files(folder)
         try:
             yield folder
         except BaseException as error:
@@ -357,6 +369,13 @@ def workspace(result):
                 raise OSError(f"{result}: the disk is full ({error.strerror})") from error
             raise
         clear(folder)
+
+
+def keep_files(folder):
+    """Remove what no download goes on from: folders half made, links, pipes and the like."""
+    for path in folder.iterdir():
+        if not stat.S_ISREG(path.lstat().st_mode):
+            remove(path)
 
 
 def settle(made, result):

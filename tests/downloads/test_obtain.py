@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from odd_files import NO_FILES_OR_FOLDERS, put
 from served import asset_of, fetch, names, unhashed
 
 from lab.data import dataset as datasets
@@ -48,6 +49,35 @@ def test_without_a_hash_the_content_check_decides(server, tmp_path, monkeypatch,
     assert names(tmp_path) == []
     assert fetch(asset, tmp_path) is True
     assert fetch(asset, tmp_path) is False
+
+
+@pytest.mark.parametrize("kind", ["folder", *NO_FILES_OR_FOLDERS])
+def test_what_is_no_file_where_the_file_belongs_is_named_and_stays(kind, server, tmp_path):
+    put(tmp_path / "file.bin", kind)
+    before = names(tmp_path)
+    with pytest.raises(ValueError, match=r"file\.bin: expected a file, found .* move it away"):
+        fetch(asset_of(server), tmp_path)
+    assert server.asked == []
+    assert names(tmp_path) == before
+
+
+@pytest.mark.parametrize("kind", ["file", "pipe", "link to a device", "link to nothing"])
+def test_what_is_no_folder_where_a_folder_belongs_is_named_and_stays(kind, server, tmp_path):
+    put(tmp_path / "flower_photos", kind)
+    asset = made_of(server, BODY, "flower_photos.tgz", "flower_photos")
+    with pytest.raises(ValueError, match="flower_photos: expected a folder, found"):
+        fetch(asset, tmp_path)
+    assert server.asked == []
+    assert names(tmp_path) == ["flower_photos"]
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link to a device", "link to nothing"])
+def test_what_is_no_file_is_not_taken_for_one_that_was_put_there_by_hand(
+    kind, server, tmp_path, converter
+):
+    put(tmp_path / "bvlc_alexnet.caffemodel", kind)
+    asset = made_of(server, BODY, "bvlc_alexnet.caffemodel", "bvlc-alexnet.npy")
+    assert fetch(asset, tmp_path) is True
 
 
 # ---- mirrors of one's own -----------------------------------------------------------------------

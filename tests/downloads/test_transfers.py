@@ -12,6 +12,7 @@ from functools import partial
 
 import pytest
 from conftest import PROJECT
+from odd_files import NO_FILES_OR_FOLDERS, put
 from served import QUICK, asset_of, fetch, leave_part, names, part, unhashed
 
 from lab.downloads import obtain, transfers
@@ -424,6 +425,59 @@ def test_a_browsers_own_part_file_in_the_way_is_named(server, tmp_path):
         fetch(asset_of(server), tmp_path)
 
 
+# ---- pipes, devices, links ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["file.bin", "file.bin.json"])
+@pytest.mark.parametrize("kind", ["folder", *NO_FILES_OR_FOLDERS])
+def test_what_is_no_file_among_the_parts_goes_and_is_not_waited_for(kind, name, server, tmp_path):
+    leave_part(tmp_path, BODY[:600_000])
+    part(tmp_path).with_name(name).unlink()
+    put(part(tmp_path).with_name(name), kind)
+    assert fetch(asset_of(server), tmp_path) is True
+    assert (tmp_path / "file.bin").read_bytes() == BODY
+    assert names(tmp_path) == ["file.bin"]
+
+
+@pytest.mark.parametrize("name", ["file.bin", "file.bin.json"])
+def test_a_link_among_the_parts_is_not_written_through(name, server, tmp_path):
+    (tmp_path / "treasure").write_bytes(b"gold")
+    leave_part(tmp_path, BODY[:600_000])
+    part(tmp_path).with_name(name).unlink()
+    part(tmp_path).with_name(name).symlink_to(tmp_path / "treasure")
+    assert fetch(asset_of(server), tmp_path) is True
+    assert (tmp_path / "treasure").read_bytes() == b"gold"
+
+
+@pytest.mark.parametrize("kind", NO_FILES_OR_FOLDERS)
+def test_what_has_the_name_of_the_parts_folder_is_named(kind, server, tmp_path):
+    put(tmp_path / "file.bin.part", kind)
+    with pytest.raises(FileExistsError, match=r"file\.bin\.part: a folder is needed"):
+        fetch(asset_of(server), tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["folder", *NO_FILES_OR_FOLDERS])
+def test_a_folder_without_the_file_as_a_file_is_a_mirror_that_fails(kind, server, tmp_path, capsys):
+    shelf = tmp_path / "shelf"
+    shelf.mkdir()
+    put(shelf / "file.bin", kind)
+    with pytest.raises(transfers.Unavailable):
+        fetch(asset_of(server), tmp_path / "here", mirror=str(shelf))
+    said = capsys.readouterr().err
+    assert "No such file" in said if kind == "link to nothing" else "no regular file" in said
+    assert names(tmp_path / "here") == []
+
+
+def test_a_folder_with_a_far_larger_file_is_a_mirror_that_fails(server, tmp_path, capsys):
+    shelf = tmp_path / "shelf"
+    shelf.mkdir()
+    with (shelf / "file.bin").open("wb") as file:
+        file.truncate(10**12)  # and takes no room
+    with pytest.raises(transfers.Unavailable):
+        fetch(asset_of(server, exact=False), tmp_path / "here", mirror=str(shelf))
+    assert "has more than 2000006 bytes" in capsys.readouterr().err
+
+
 # ---- full disks ---------------------------------------------------------------------------------
 
 LIMIT = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))\n"
@@ -450,7 +504,10 @@ def test_a_disk_that_fills_up_while_copying_from_a_folder_is_no_mirrors_fault(
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
+    shelf = tmp_path / "shelf"
+    shelf.mkdir()
+    (shelf / "file.bin").write_bytes(BODY)
     monkeypatch.setattr(transfers.shutil, "copyfile", full)
     with pytest.raises(OSError, match=r"file\.bin: the disk is full"):
-        fetch(asset_of(server), tmp_path, mirror=str(tmp_path))
-    assert names(tmp_path) == []
+        fetch(asset_of(server), tmp_path, mirror=str(shelf))
+    assert names(tmp_path) == ["shelf"]
