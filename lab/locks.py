@@ -4,10 +4,12 @@ The lock is a file `lock` in the folder, held by the system: it goes with the pr
 it, even when that is killed. Whoever removes the folder removes the lock last.
 """
 
-import os
 import shutil
+import stat
 import time
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
+
+from filelock import FileLock, Timeout
 
 from lab.console import notice
 
@@ -18,54 +20,45 @@ def locked(folder, work):
 
     `work` says for people what that other program is doing.
     """
-    file = claim(folder)
-    if file is None:
+    lock = claim(folder)
+    if lock is None:
         notice(f"another program is {work}; waiting for it")
-    while file is None:
+    while lock is None:
         time.sleep(0.1)
-        file = claim(folder)
-    with file:
+        lock = claim(folder)
+    with lock:
         yield
 
 
 def claim(folder):
-    """The lock of `folder`, open and held, or None while another program holds it."""
-    if folder.is_file():
-        raise FileExistsError(f"{folder}: a folder is needed here, found a file; remove it")
-    path = folder / "lock"
-    # The program before may remove the folder between any two of these steps.
-    with suppress(FileNotFoundError, FileExistsError), ExitStack() as stack:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = stack.enter_context(path.open("a"))
-        if lock(file) and os.path.samestat(os.fstat(file.fileno()), path.stat()):
-            stack.pop_all()
-            return file
+    """The lock of `folder`, held until its `with` block ends; None while another program has it.
+
+    The folder is made if need be; FileExistsError when something else has its name.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    # The program before may remove the folder itself between any two of these steps.
+    with suppress(FileNotFoundError):
+        if not stat.S_ISDIR(folder.lstat().st_mode):
+            found = "a file" if folder.is_file() else "something else"
+            raise FileExistsError(f"{folder}: a folder is needed here, found {found}; remove it")
+    with suppress(Timeout, FileNotFoundError, FileExistsError):
+        return FileLock(folder / "lock").acquire(blocking=False)
     return None
-
-
-def lock(file):
-    """Lock an open file; False if another program has it."""
-    try:
-        if os.name == "nt":
-            import msvcrt
-
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):
-        return False
-    return True
 
 
 def clear(folder):
     """Remove a folder whose lock is held; another program may move in from then on."""
     for path in folder.iterdir():
-        if path.is_dir():
-            shutil.rmtree(path)
-        elif path.name != "lock":
-            path.unlink()
+        if path.name != "lock":
+            remove(path)
     with suppress(OSError):  # Windows keeps a lock that is open
         (folder / "lock").unlink()
         folder.rmdir()
+
+
+def remove(path):
+    """Remove a file, or a folder and all in it; of a link only the link."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()

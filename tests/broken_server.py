@@ -8,6 +8,7 @@ with BrokenServer({"/file": BODY}) as server:
 
 import gzip
 import os
+import random
 import re
 import socket
 import struct
@@ -15,6 +16,7 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+BODY = random.Random(0).randbytes(1_000_003)
 TAG = '"first edition"'
 
 
@@ -147,6 +149,30 @@ def resumes_another_file(handler, body):
     handler.reply(206, headers, b"xyz")
 
 
+def resumes_another_edition(handler, body):
+    """Ignores If-Range: continues in a file of the same length that has another tag."""
+    behaves_with(handler, body, {"ETag": '"another edition"'})
+
+
+def resumes_without_a_tag(handler, body):
+    behaves_with(handler, body, {})
+
+
+def resumes_unasked(handler, body):
+    """Goes on at half of the file whatever it is asked for."""
+    start = len(body) // 2
+    rest = f"bytes {start}-{len(body) - 1}/{len(body)}"
+    handler.reply(206, {"Content-Range": rest, "Content-Length": len(body) - start}, body[start:])
+
+
+def behaves_with(handler, body, headers):
+    """The range asked for, and beside the usual headers these."""
+    start = handler.wanted()
+    rest = f"bytes {start}-{len(body) - 1}/{len(body)}"
+    headers = {"Content-Range": rest, "Content-Length": len(body) - start, **headers}
+    handler.reply(206, headers, body[start:])
+
+
 def refuses_ranges(handler, body):
     if handler.wanted() is None:
         return behaves(handler, body)
@@ -163,6 +189,68 @@ def promises_more(handler, body):
 
 def sends_too_much(handler, body):
     handler.reply(200, {}, body * 3)
+
+
+def redirects_to(place):
+    def redirects(handler, body):
+        handler.reply(302, {"Location": place, "Content-Length": 0})
+
+    return redirects
+
+
+def redirects_and_talks_on(handler, body):
+    """A redirect to a good file, whose own body does not end."""
+    handler.reply(302, {"Location": "/good.bin"})
+    repeat(handler, bytes(1 << 16))
+
+
+def repeat(handler, piece, pause=0.0):
+    """Send the same again and again until the client hangs up, or a minute has passed."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        handler.wfile.write(piece)
+        handler.wfile.flush()
+        time.sleep(pause)
+
+
+def continues_forever(handler, body):
+    """Says "100 Continue" and never what comes then."""
+    repeat(handler, b"HTTP/1.1 100 Continue\r\n\r\n", pause=0.001)
+
+
+def spells_out_its_headers(handler, body):
+    """A header without end, a letter at a time."""
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-Patience: ")
+    repeat(handler, b"z", pause=0.02)
+
+
+def crawls(handler, body):
+    """Sends a byte of the file at a time."""
+    handler.reply(200, {"Content-Length": len(body)})
+    repeat(handler, b"x", pause=0.02)
+
+
+def spells_out_a_chunk_size(handler, body):
+    handler.reply(200, {"Transfer-Encoding": "chunked"})
+    repeat(handler, b"0", pause=0.02)
+
+
+def talks_on_behind_the_end(handler, body):
+    """All of the file in chunks, and then trailers without end."""
+    handler.reply(200, {"Transfer-Encoding": "chunked"})
+    handler.wfile.write(b"%x\r\n%b\r\n0\r\n" % (len(body), body))
+    repeat(handler, b"X-And-Another: thing\r\n", pause=0.001)
+
+
+def forges_lines(handler, body):
+    """A reason that would write to the terminal what it likes."""
+    handler.wfile.write(b"HTTP/1.1 404 no\x1b[2J\x9b2J\rfile.bin: fetched, verified\r\n\r\n")
+
+
+def forgets_a_colon(handler, body):
+    """A header that is none, which the network library tells its log at length."""
+    start = b"HTTP/1.1 404 Not Found\r\nthis is no header\x1b[2J\r\n"
+    handler.wfile.write(start + b"Content-Length: 0\r\n\r\n")
 
 
 def missing(handler, body):
@@ -197,14 +285,14 @@ def labels_as_compressed(handler, body):
     handler.reply(200, {"Content-Encoding": "gzip", "Content-Length": len(body)}, body)
 
 
-def drips(handler, body):
-    """All of it, in twenty pieces with 10 ms between them; understands ranges."""
+def drips(handler, body, pieces=20, pause=0.01):
+    """All of it, in pieces with seconds between them; understands ranges."""
     start, total = handler.wanted() or 0, len(body)
     headers = {"Content-Length": total - start, "ETag": handler.server.tag}
     if start:
         headers["Content-Range"] = f"bytes {start}-{total - 1}/{total}"
     handler.reply(206 if start else 200, headers)
-    step = total // 20 + 1
+    step = total // pieces + 1
     for place in range(start, total, step):
         handler.wfile.write(body[place : min(place + step, total)])
-        time.sleep(0.01)
+        time.sleep(pause)

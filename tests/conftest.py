@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.broken_server import BODY, BrokenServer
+
 PROJECT = Path(__file__).resolve().parent.parent
 
 
@@ -31,3 +33,11 @@ def demo_weights():
     from lab.networks import ALEXNET
 
     return stand_ins.weights(ALEXNET)
+
+
+@pytest.fixture
+def server(monkeypatch):
+    """A server on the loopback interface that has BODY and can be told to misbehave."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with BrokenServer({"/file.bin": BODY, "/good.bin": BODY}) as running:
+        yield running

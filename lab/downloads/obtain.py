@@ -1,6 +1,7 @@
 """From an entry in the table of assets to a file the lessons can use: fetched, checked, ready."""
 
 import hashlib
+import os
 import shutil
 import tarfile
 import zipfile
@@ -23,11 +24,20 @@ def obtain(asset, folder, mirror, client):
     transfers.Unavailable when none delivers, other OSErrors when the disk does not play along.
     """
     result = folder / asset.result
+    check_kind(asset, result)
     with transfers.workspace(result) as work:
         if is_good(asset, result):
             return False
         transfers.settle(make(asset, folder, mirror, client, work), result)
     return True
+
+
+def check_kind(asset, result):
+    """ValueError unless the path `result` is free, or has what the asset makes: file or folder."""
+    unpacked = asset.makes and asset.file.endswith((".tgz", ".zip"))
+    kind, fits = ("folder", result.is_dir()) if unpacked else ("file", result.is_file())
+    if os.path.lexists(result) and not fits:
+        raise ValueError(f"{result}: expected a {kind}, found something else; move it away")
 
 
 def make(asset, folder, mirror, client, work):
@@ -117,7 +127,7 @@ def check_signs(path):
 
 
 def check_flowers(path):
-    count = len(list(path.glob("*/*.jpg")))
+    count = sum(picture.is_file() for picture in path.glob("*/*.jpg"))
     if count != FLOWERS:
         raise ValueError(f"{path}: expected {FLOWERS} pictures, found {count}")
 

@@ -11,6 +11,7 @@ import math
 import os
 import re
 import shutil
+import stat
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,8 +22,9 @@ import requests
 from tqdm import tqdm
 from urllib3.exceptions import HTTPError, NameResolutionError, ReadTimeoutError
 
-from lab.console import notice, readable
-from lab.locks import clear, locked
+from lab.console import notice, one_line, readable
+from lab.downloads.connections import Session, TooSlow
+from lab.locks import clear, locked, remove
 
 BLOCK = 1 << 16  # bytes
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -36,6 +38,9 @@ class Patience:
 
     connect: float = 5  # seconds
     read: float = 30  # seconds without a byte
+    headers: float = 60  # seconds until the file itself begins, redirects and all
+    minute: float = 60  # seconds in which `speed` must be reached
+    speed: float = 1_000  # bytes a second
     attempts: int = 4  # in a row without progress
     pause: float = 1  # seconds before the second attempt; doubles each time
 
@@ -80,20 +85,39 @@ class Part:
     def source(self):
         """The note: url, validator and total of the reply the bytes come from; {} if unknown."""
         try:
-            return json.loads(self.note.read_text())
-        except (OSError, ValueError):  # none yet, or cut short when the program was killed
+            with self.note.open() as file:
+                note = json.loads(file.read(BLOCK))
+        except (OSError, ValueError, RecursionError):  # none yet, or cut short by a kill, or worse
             return {}
+        return note if is_note(note) else {}
 
     def begin(self, url, headers, total):
         """Empty the file, then note the source: the other order could pair old bytes with it."""
         self.path.write_bytes(b"")
-        tag = headers.get("ETag", "")
-        validator = tag if tag.startswith('"') else headers.get("Last-Modified")  # no weak tags
-        self.note.write_text(json.dumps({"url": url, "validator": validator, "total": total}))
+        note = {"url": url, "validator": validator_of(headers), "total": total}
+        self.note.write_text(json.dumps(note))
 
     def discard(self):
         self.path.unlink(missing_ok=True)
         self.note.unlink(missing_ok=True)
+
+
+def is_note(note):
+    """Whether it is one of ours; others may have come to lie here."""
+    kinds = {"url": str, "validator": str | None, "total": int | None}
+    return (
+        isinstance(note, dict)
+        and note.keys() == kinds.keys()
+        and all(isinstance(note[key], kind) for key, kind in kinds.items())
+        and (note["validator"] or "").isascii()
+        and (note["validator"] or "").isprintable()
+    )
+
+
+def validator_of(headers):
+    """What tells editions of a file apart: a strong tag, else the date, else None."""
+    tag = headers.get("ETag", "")
+    return tag if tag.startswith('"') else headers.get("Last-Modified")
 
 
 class Client:
@@ -103,9 +127,7 @@ class Client:
         self.patience = patience or Patience()
         self.silent = {}
         self.answered = False  # whether any server ever replied
-        self.session = requests.Session()
-        # A reply compressed on the way would make nonsense of sizes and ranges.
-        self.session.headers["Accept-Encoding"] = "identity"
+        self.session = Session()
 
     def fetch(self, path, places, size, check, exact=True):
         """Bring to `path` the file from the first of `places` whose bytes pass `check`.
@@ -117,13 +139,13 @@ class Client:
             try:
                 return self._fetch_from(place, path, size, check, exact)
             except MirrorError as error:
-                notice(f"  {where(place)}: {error}")
+                notice(f"  {where(place)}: {one_line(str(error))}")
         raise Unavailable(f"{path.name}: none of {len(places)} mirrors delivered it")
 
     def _fetch_from(self, place, path, size, check, exact):
         part = Part(path)
         if isinstance(place, Path):
-            copy(place, part)
+            copy(place, part, most(size, exact))
             return verify(part, check)
         transfer = Transfer(self, place, part, size, exact)
         transfer.run()
@@ -173,18 +195,16 @@ class Transfer:
         return None
 
     def _attempt(self):
-        with (
-            reasons(self.patience),
-            self.client.session.get(
-                self.url,
-                headers=self._range(),
-                stream=True,
-                timeout=(self.patience.connect, self.patience.read),
-            ) as response,
-        ):
+        with reasons(self.patience), self._ask() as response:
             self._write(response.raw, self._start(response))
         if self.exact and self.part.size < self.size:
             raise TryAgain(f"stopped after {self.part.size} of {self.size} bytes")
+
+    def _ask(self):
+        session, patience = self.client.session, self.patience
+        session.deadline.allow(patience.headers, f"no file after {patience.headers:g} seconds")
+        timeout = (patience.connect, patience.read)
+        return session.ask(self.url, headers=self._range(), timeout=timeout)
 
     def _range(self):
         """Headers that ask for the missing bytes, provided they will fit those that are here."""
@@ -199,8 +219,8 @@ class Transfer:
         """The place of the reply's first byte in the file; raises when the reply is no use."""
         self.client.answered = True
         status = response.status_code
-        if status == 206:
-            return self._resumed(response.headers.get("Content-Range", ""))
+        if status == 206 and "Range" in response.request.headers:
+            return self._resumed(response.headers)
         if status == 416:
             self.part.discard()
             raise TryAgain("refused to resume")
@@ -216,20 +236,25 @@ class Transfer:
         self.spliced = False
         return 0
 
-    def _resumed(self, content_range):
-        found = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", content_range)
+    def _resumed(self, headers):
+        """The same for a reply that goes on; the part is gone when it goes on in another file."""
+        source, content_range = self.part.source(), headers.get("Content-Range", "")
+        found = re.fullmatch(r"bytes ([0-9]{1,15})-([0-9]{1,15})/([0-9]{1,15})", content_range)
         start, end, total = map(int, found.groups()) if found else (-1, -1, -1)
-        expected = self.size if self.exact else self.part.source().get("total") or total
-        if (start, end, total) != (self.part.size, expected - 1, expected):
+        expected = self.size if self.exact else source.get("total") or total
+        fits = (start, end, total) == (self.part.size, expected - 1, expected)
+        # Some servers do not mind If-Range. What is `exact` has a hash to find that out.
+        same = self.exact or validator_of(headers) == source.get("validator")
+        if not (fits and same):
             self.part.discard()
-            raise TryAgain(f"resumed at the wrong place: {content_range}")
+            raise TryAgain(f"resumed {'another edition' if fits else 'at the wrong place'}")
         self.spliced = True
         return start
 
     def _write(self, body, start):
-        limit = self.size if self.exact else 2 * self.size
+        limit = most(self.size, self.exact)
         with self.part.path.open("ab") as file, progress(self.part.path, start, self.size) as bar:
-            for block in body.stream(BLOCK, decode_content=False):
+            for block in self._paced(body):
                 if not file.tell() and block.lstrip().startswith(b"<"):  # none of our files does
                     raise MirrorError(WEB_PAGE)
                 file.write(block)
@@ -237,6 +262,21 @@ class Transfer:
                 if file.tell() > limit:
                     self.part.discard()
                     raise MirrorError(f"sent more than {limit} bytes")
+
+    def _paced(self, body):
+        """The blocks of `body` as they come; each minute must bring enough of them."""
+        deadline, patience = self.client.session.deadline, self.patience
+        complaint = f"slower than {readable(patience.speed)} a second"
+        missing = 0
+        while True:
+            if missing <= 0:
+                missing = patience.speed * patience.minute
+                deadline.allow(patience.minute, complaint)
+            block = body.read1(BLOCK, decode_content=False)
+            if not block:
+                return
+            missing -= len(block)
+            yield block
 
 
 def progress(path, start, size):
@@ -252,15 +292,25 @@ def progress(path, start, size):
     )
 
 
-def copy(source, part):
+def most(size, exact):
+    """Bytes a file may have whose size is known, or estimated."""
+    return size if exact else 2 * size
+
+
+def copy(source, part, limit):
     """A mirror that is a folder."""
     part.discard()
     try:
+        found = source.stat()
+        if not stat.S_ISREG(found.st_mode):
+            raise MirrorError("no regular file")
+        if found.st_size > limit:
+            raise MirrorError(f"has more than {limit} bytes")
         shutil.copyfile(source, part.path)
     except OSError as error:
         if error.errno in DISK_FULL:
             raise
-        raise MirrorError(error.strerror) from error
+        raise MirrorError(error.strerror or str(error)) from error
 
 
 def verify(part, check):
@@ -279,6 +329,8 @@ def reasons(patience):
     """What requests and urllib3 raise, in a few words, and whether to try again."""
     try:
         yield
+    except TooSlow as error:
+        raise TryAgain(str(error)) from error
     except requests.exceptions.SSLError as error:
         raise MirrorError("no secure connection (is its certificate valid?)") from error
     except requests.ConnectionError as error:
@@ -292,7 +344,7 @@ def reasons(patience):
         raise TryAgain(f"silent for {patience.read:g} seconds") from error
     except HTTPError as error:
         raise TryAgain("the connection broke off") from error
-    except requests.RequestException as error:
+    except (requests.RequestException, ValueError) as error:  # a redirect to no address
         raise MirrorError(str(error)) from error
 
 
@@ -304,6 +356,7 @@ def workspace(result):
     """
     folder = result.with_name(result.name + ".part")
     with locked(folder, f"fetching {folder.stem}"):
+        keep_files(folder)
         try:
             yield folder
         except BaseException as error:
@@ -316,6 +369,13 @@ def workspace(result):
                 raise OSError(f"{result}: the disk is full ({error.strerror})") from error
             raise
         clear(folder)
+
+
+def keep_files(folder):
+    """Remove what no download goes on from: folders half made, links, pipes and the like."""
+    for path in folder.iterdir():
+        if not stat.S_ISREG(path.lstat().st_mode):
+            remove(path)
 
 
 def settle(made, result):

@@ -141,7 +141,8 @@ def limit():
 
 def evict(entry):
     """Remove an entry nobody fills; True if it is gone. Maps of it stay good until they close."""
-    with suppress(PermissionError):  # somebody else's; or mapped, on Windows
+    # Somebody else's; or mapped, on Windows; or a link.
+    with suppress(PermissionError, FileExistsError):
         lock = claim(entry)
         if lock:
             with lock:

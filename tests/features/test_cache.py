@@ -301,6 +301,17 @@ def test_an_entry_being_filled_is_not_evicted(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().err == ""
 
 
+def test_an_entry_that_is_a_link_is_left_alone(tmp_path, monkeypatch):
+    home = tmp_path / "home"
+    fill(tmp_path / "elsewhere", "a")
+    home.mkdir()
+    (home / "a-100x16").symlink_to(tmp_path / "elsewhere" / "a-100x16")
+    monkeypatch.setenv("ALEXNET_LAB_CACHE_LIMIT", str(SIZE / 1e9))
+    fill(home, "b")
+    assert keys(tmp_path / "elsewhere") == ["a"]
+    assert keys(home) == ["a", "b"]
+
+
 def test_features_in_use_stay_good_when_they_are_evicted(tmp_path, monkeypatch):
     held = feature_cache.fill("a", SHAPE, Computer(), tmp_path)
     monkeypatch.setenv("ALEXNET_LAB_CACHE_LIMIT", str(SIZE / 1e9))
