@@ -35,7 +35,7 @@ def weights():
 
 
 def dataset():
-    """Drawn traffic signs, like `datasets.load("train.p")`."""
+    """Drawn traffic signs, like `dataset.load("train.p")`."""
     from lab.demo import signs as drawn_signs
 
     notice(f"DEMO: {SIGNS:,} traffic signs drawn by code stand in for train.p.")
