@@ -14,9 +14,11 @@ from tqdm import tqdm
 from alexnet import CONV1_PADDING, activations, preprocess
 from lab import device
 from lab.data import images
+from lab.data.images import digest as pictures_digest
 from lab.features import cache as feature_cache
 from lab.features import small_pictures
 from lab.features.rounding import in_precision
+from lab.formats.weights import digest as weights_digest
 
 SIZE = 4096
 BATCH = 128  # large enough that reading fc6's 38 million weights hardly counts
@@ -43,27 +45,6 @@ def extract(pictures, weights, convention="caffe", precision="auto", cache=True)
     parts = [VERSION, convention, dtype.name, weights_digest(weights), pictures_digest(pictures)]
     key = hashlib.sha256(" ".join(map(str, parts)).encode()).hexdigest()
     return feature_cache.fill(key, shape, compute)
-
-
-def weights_digest(weights):
-    """Names these weights, whatever file they came from: sha256 of their float32 values."""
-    digest = hashlib.sha256()
-    for name in sorted(weights):
-        for tensor in weights[name]:
-            digest.update(np.ascontiguousarray(tensor))
-    return digest.hexdigest()
-
-
-def pictures_digest(pictures):
-    """Names these pictures, in this order, by their content: sha256."""
-    digest = hashlib.sha256()
-    if isinstance(pictures, np.ndarray):
-        digest.update(f"{pictures.dtype} {pictures.shape}".encode())
-        digest.update(np.ascontiguousarray(pictures))
-    else:
-        for path in pictures:
-            digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()
 
 
 def computed(pictures, weights, convention, dtype, chunks):

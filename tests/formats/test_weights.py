@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lab.formats import caffemodel, pickles
-from lab.formats.weights import read
+from lab.formats.weights import digest, read
 
 TINY = {"conv1": (2, 2, 3, 4), "fc6": (5, 4)}
 
@@ -185,3 +185,17 @@ def test_caffes_own_file_is_checked_like_any_other(tmp_path, layers, monkeypatch
     layers["fc6"][0] = layers["fc6"][0].T
     monkeypatch.setattr(caffemodel, "load", lambda path: layers)
     assert "fc6: expected a kernel (5, 4)" in refusal(path)
+
+
+# ---- the digest ---------------------------------------------------------------------------------
+
+
+def test_the_digest_is_the_one_that_features_on_disk_are_named_by():
+    ones = np.ones(3, np.float32)
+    weights = {
+        "b": (np.arange(6, dtype=np.float32).reshape(2, 3), ones),
+        "a": (np.eye(2, dtype=np.float32), np.zeros(2, np.float32)),
+    }
+    expected = "b208fdfea401bc4e2853a82b3c752e1b073bdfdb19de5b86b6ed532fe5e50be6"
+    assert digest(weights) == digest(dict(reversed(weights.items()))) == expected
+    assert digest(weights | {"b": (weights["b"][0].T, ones)}) != expected
