@@ -66,9 +66,7 @@ def read_pictures(paths, demo):
     from lab import inputs
     from lab.demo import stand_ins
 
-    named = inputs.named(
-        paths, PICTURES, demo, lambda: stand_ins.signs() | stand_ins.photographs()
-    )
+    named = inputs.named(paths, PICTURES, demo, lambda: stand_ins.signs() | stand_ins.photographs())
     pictures = {Path(name).stem: picture for name, picture in named.items()}
     if len(pictures) < len(named):
         raise ValueError("two pictures have one name, so would their drawings: rename one")

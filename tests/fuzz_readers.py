@@ -34,8 +34,7 @@ sys.path[:0] = [str(HERE.parent), str(HERE), str(HERE / "formats")]
 # ruff: noqa: E402 (as a command, only this folder is on the path)
 from test_caffemodel import FORMS, caffemodel_bytes, random_weights
 
-from lab.data import dataset as datasets
-from lab.data import images
+from lab.data import dataset, images
 from lab.formats import caffemodel, pickles
 
 SECONDS = 10  # for one file; the process is killed after that
@@ -249,10 +248,10 @@ READERS = {
     "pickle": Reader(".p", pickle_samples(), pickles.load, DAMAGES + OPCODES),
     "npy": Reader(".npy", npy_samples(), pickles.load, [*DAMAGES, inflate_text]),
     "npy dict": Reader(".npy", npy_samples()[:1], pickles.load, OPCODES),
-    "train.p": Reader(".p", pickle_samples(), datasets.load, DAMAGES + OPCODES),
+    "train.p": Reader(".p", pickle_samples(), dataset.load, DAMAGES + OPCODES),
     "caffemodel": Reader(".caffemodel", caffe_samples(), caffemodel.load, DAMAGES),
-    "zip": Reader(".zip", archive_samples(), datasets.load, [*DAMAGES, damage_member], 800),
-    "csv in zip": Reader(".zip", archive_samples()[1:], datasets.load, [damage_labels]),
+    "zip": Reader(".zip", archive_samples(), dataset.load, [*DAMAGES, damage_member], 800),
+    "csv in zip": Reader(".zip", archive_samples()[1:], dataset.load, [damage_labels]),
     **{kind: picture_reader(kind) for kind in images.FORMATS},
     "PPM": picture_reader("PPM", inflate_text),
 }

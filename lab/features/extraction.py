@@ -17,6 +17,7 @@ from lab.data import images
 from lab.features import small_pictures
 from lab.features.cache import fill
 from lab.features.rounding import in_precision
+from lab.formats.weights import digest as weights_digest
 from lab.networks import ALEXNET, Network
 
 BATCH = 128  # large enough that reading fc6's 38 million weights hardly counts
@@ -42,7 +43,7 @@ def extract(
     compute = functools.partial(computed, pictures, how)
     if not cache:
         return next(compute([slice(0, len(pictures))]))
-    key = hashlib.sha256(" ".join([*how.parts(), pictures_digest(pictures)]).encode()).hexdigest()
+    key = hashlib.sha256(" ".join([*how.parts(), images.digest(pictures)]).encode()).hexdigest()
     return fill(key, (len(pictures), how.width), compute)
 
 
@@ -71,27 +72,6 @@ class Frozen:
         parts = [str(VERSION), self.convention, self.dtype.name, weights_digest(self.weights)]
         # The weights name the network. Its own choice is not named: features had no layer once.
         return parts if self.layer == self.network.layer else [*parts, self.layer]
-
-
-def weights_digest(weights):
-    """Names these weights, whatever file they came from: sha256 of their float32 values."""
-    digest = hashlib.sha256()
-    for name in sorted(weights):
-        for tensor in weights[name]:
-            digest.update(np.ascontiguousarray(tensor))
-    return digest.hexdigest()
-
-
-def pictures_digest(pictures):
-    """Names these pictures, in this order, by their content: sha256."""
-    digest = hashlib.sha256()
-    if isinstance(pictures, np.ndarray):
-        digest.update(f"{pictures.dtype} {pictures.shape}".encode())
-        digest.update(np.ascontiguousarray(pictures))
-    else:
-        for path in pictures:
-            digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()
 
 
 def computed(pictures, how, chunks):

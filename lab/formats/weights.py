@@ -1,5 +1,6 @@
 """Reading the weights of a network from a file that may be damaged, foreign or malicious."""
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,18 @@ def read(path, kernels):
         missing = ", ".join(name for name in kernels if name not in layers) or "none"
         raise ValueError(f"{expected}, found {len(layers)}, missing: {missing}; {REMEDY}")
     return {name: _checked(path, name, layers[name], shape) for name, shape in kernels.items()}
+
+
+def digest(weights):
+    """Names these weights, whatever file they came from: sha256 of their float32 values.
+
+    weights: layer -> (kernel, bias), arrays or tensors.
+    """
+    values = hashlib.sha256()
+    for name in sorted(weights):
+        for tensor in weights[name]:
+            values.update(np.ascontiguousarray(tensor))
+    return values.hexdigest()
 
 
 def _checked(path, name, layer, shape):

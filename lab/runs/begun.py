@@ -21,9 +21,11 @@ from lab.command_line import recorded
 from lab.console import notice
 from lab.data import splits
 from lab.data.dataset import Dataset
+from lab.data.images import digest as pictures_digest
 from lab.demo import stand_ins
-from lab.features.extraction import extract, pictures_digest, weights_digest
+from lab.features.extraction import extract
 from lab.files import replace
+from lab.formats.weights import digest as weights_digest
 from lab.networks import NETWORKS
 from lab.runs import metrics, plots, report
 from lab.runs import record as records

@@ -9,8 +9,8 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from lab import inputs
+from lab.data.images import digest as pictures_digest
 from lab.demo import stand_ins
-from lab.features.extraction import pictures_digest
 from lab.runs import metrics, plots
 from lab.runs.record import DRAWN
 

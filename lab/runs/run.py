@@ -8,7 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 from lab import inputs
-from lab.features.extraction import extract, weights_digest
+from lab.features.extraction import extract
+from lab.formats.weights import digest as weights_digest
 from lab.networks import NETWORKS
 from lab.runs import record as records
 from lab.training import heads

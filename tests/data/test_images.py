@@ -175,3 +175,16 @@ def test_every_suffix_is_one_that_the_formats_write():
 def test_the_course_pictures_read(lab_file, name):
     found = images.read(lab_file(f"pictures/{name}"))
     assert found.shape == ((227, 227, 3) if name.endswith("png") else (32, 32, 3))
+
+
+def test_the_digest_is_the_one_that_features_on_disk_are_named_by(tmp_path):
+    arrays = np.arange(24, dtype=np.uint8).reshape(2, 2, 2, 3)
+    expected = "97572b961ff010a7c6d2eff3baecacdc1064a751a43e5d01d16e401b648e5afb"
+    assert images.digest(arrays) == expected
+    assert images.digest(arrays.reshape(1, 4, 2, 3)) != expected
+    paths = [tmp_path / name for name in ("one", "two")]
+    for path in paths:
+        path.write_text(path.name)
+    expected = "11914c19a28a98c57d12f3cce6c32b7944784f4b4781a706c24eb1dc284e2856"
+    assert images.digest(paths) == expected
+    assert images.digest(paths[::-1]) != expected

@@ -6,7 +6,7 @@ import tensorflow as tf
 from PIL import Image
 
 from alexnet import CONV1_PADDING, AlexNet, load_weights, preprocess
-from lab.data import dataset as datasets
+from lab.data import dataset
 from lab.features import cache as feature_cache
 from lab.features import extraction as features
 
@@ -79,7 +79,7 @@ def test_bfloat16_moves_features_by_a_few_percent(demo_weights):
 
 def test_bfloat16_moves_features_of_real_signs_by_less_than_one_percent(lab_file):
     weights = load_weights(lab_file("bvlc-alexnet.npy"))
-    signs = datasets.load(lab_file("train.p")).images[::400]
+    signs = dataset.load(lab_file("train.p")).images[::400]
     exact, found = (
         features.extract(signs, weights, precision=precision, cache=False).astype(np.float32)
         for precision in ("float32", "bfloat16")
