@@ -86,41 +86,42 @@ def read_map(args):
 
 def draw_filters(weights, convention, path):
     """The kernels of conv1 in the colours they answer to."""
-    from lab.runs import plots
+    from lab.runs import drawings
 
     kernel = weights["conv1"][0].numpy()
-    plots.filters(kernel[:, :, ::-1] if convention == "caffe" else kernel, path)  # Caffe sees BGR
+    rgb = kernel[:, :, ::-1] if convention == "caffe" else kernel  # Caffe sees BGR
+    drawings.filters(rgb, path)
     print(path)
 
 
 def draw_picture(name, picture, weights, run, args):
     """What lights up for one picture and, with a run, which parts of it decide."""
-    from lab.runs import plots
+    from lab.runs import drawings
 
     layers = look(picture, weights, args.preprocess)
     path = Path(args.out, f"activations-{name}.png")
-    plots.activations(picture, {conv: layers[conv][0].numpy() for conv in CONVOLUTIONS}, path)
+    drawings.activations(picture, {conv: layers[conv][0].numpy() for conv in CONVOLUTIONS}, path)
     print(path)
     if run:
         probabilities = run.probabilities(layers["fc7"].numpy())[0]
         best = probabilities.argmax()
         heat = evidence(picture, weights, run.head, args.preprocess)
         path = Path(args.out, f"gradcam-{name}.png")
-        plots.decision(picture, heat, run.names[best], probabilities[best], path)
+        drawings.decision(picture, heat, run.names[best], probabilities[best], path)
         print(path)
 
 
 def draw_map(dataset, weights, args):
     """Labelled pictures laid out by their features."""
     from lab.features import extraction as features
-    from lab.runs import plots
+    from lab.runs import drawings
 
     with user_errors():  # pictures in folders are decoded only now
         seen = features.extract(dataset.images, weights, args.preprocess, args.precision)
     path = Path(args.out, "map.png")
     notice(f"Laying out {len(dataset):,} pictures")
     places = lay_out(seen, args.seed)
-    plots.feature_map(places, dataset.images, dataset.labels, dataset.names, path)
+    drawings.feature_map(places, dataset.images, dataset.labels, dataset.names, path)
     print(path)
 
 
