@@ -86,41 +86,42 @@ def read_map(args):
 
 def draw_filters(weights, convention, path):
     """The kernels of conv1 in the colours they answer to."""
-    from lab.runs import plots
+    from lab.runs import drawings
 
     kernel = weights["conv1"][0].numpy()
-    plots.filters(kernel[:, :, ::-1] if convention == "caffe" else kernel, path)  # Caffe sees BGR
+    rgb = kernel[:, :, ::-1] if convention == "caffe" else kernel  # Caffe sees BGR
+    drawings.filters(rgb, path)
     print(path)
 
 
 def draw_picture(name, picture, layers, out):
     """What lights up for one picture in each convolution."""
-    from lab.runs import plots
+    from lab.runs import drawings
 
     path = Path(out, f"activations-{name}.png")
     maps = {layer: x[0].numpy() for layer, x in layers.items() if layer.startswith("conv")}
-    plots.activations(picture, maps, path)
+    drawings.activations(picture, maps, path)
     print(path)
 
 
 def draw_decision(name, picture, probabilities, run, out):
     """Which parts of a picture decide, given the probabilities [classes] of what it shows."""
-    from lab.runs import plots
+    from lab.runs import drawings
 
     best = probabilities.argmax()
     path = Path(out, f"gradcam-{name}.png")
-    plots.decision(picture, evidence(picture, run), run.names[best], probabilities[best], path)
+    drawings.decision(picture, evidence(picture, run), run.names[best], probabilities[best], path)
     print(path)
 
 
 def draw_map(dataset, features, args):
     """Labelled pictures laid out by their features."""
-    from lab.runs import plots
+    from lab.runs import drawings
 
     path = Path(args.out, "map.png")
     notice(f"Laying out {len(dataset):,} pictures")
     places = lay_out(features, args.seed)
-    plots.feature_map(places, dataset.images, dataset.labels, dataset.names, path)
+    drawings.feature_map(places, dataset.images, dataset.labels, dataset.names, path)
     print(path)
 
 

@@ -96,12 +96,12 @@ def test_places_keep_neighbours_together():
 def test_filters_are_shown_in_the_colours_they_answer_to(convention, channel, monkeypatch):
     import tensorflow as tf
 
-    from lab.runs import plots
+    from lab.runs import drawings
 
     kernel = np.zeros((11, 11, 3, 96), np.float32)
     kernel[:, :, channel] = 1  # red is the last of blue, green, red
     drawn = []
-    monkeypatch.setattr(plots, "filters", lambda rgb, path: drawn.append(rgb))
+    monkeypatch.setattr(drawings, "filters", lambda rgb, path: drawn.append(rgb))
     visualize.draw_filters({"conv1": (tf.constant(kernel), None)}, convention, "conv1.png")
     assert drawn[0][:, :, 0].all()
     assert not drawn[0][:, :, 1:].any()

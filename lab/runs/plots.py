@@ -1,236 +1,306 @@
-"""Pictures of what a classifier does and of what a network sees.
+"""What a classifier does: how it learned, what it confuses, how far it can be believed.
 
-Every function draws one figure, writes it to `path` (its suffix names the format) and returns it.
-Titles say what was found. Colours are those of Okabe and Ito, "Color Universal Design" (2008),
-which colour-blind people tell apart. `images` may be arrays, uint8 [height, width, 3] RGB of any
-size, or paths of picture files, which are read only when they are shown.
+Every function draws one figure, writes it to `path` and returns it. Titles say what was found.
+Images may be arrays or paths: `lab.runs.canvas` says more. However many classes or pictures there
+are, a figure stays small enough to be drawn in seconds and read: it shows the extremes and says so.
 """
 
 import textwrap
-from contextlib import contextmanager
 
-import matplotlib
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
-from matplotlib.figure import Figure
-from matplotlib.offsetbox import AnnotationBbox, OffsetImage
+from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
-from PIL import Image
-from sklearn.neighbors import NearestNeighbors
+from scipy.cluster.hierarchy import leaves_list, linkage
+from scipy.spatial.distance import squareform
+from scipy.stats import binom, chi2
 
-from lab.data import images as picture_files
 from lab.runs import metrics
+from lab.runs.canvas import BLUE, GREEN, GREY, ORANGE, WIDTH, empty, figure, picture, short, show
 
-BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#666666"
+MOST_CLASSES = 45  # in one figure: the 43 signs and a little more
+FEW_CLASSES = 12  # are taken in at a glance, so they keep their order
+HALF = MOST_CLASSES // 2  # of the classes, from either end, where not all are shown
+MOST_PICTURES = 15
+MOST_MARKS = 30  # epochs; more are a line without them
 RIGHT = LinearSegmentedColormap.from_list("right", ["#E3EEF6", BLUE, "#00273D"])
-WRONG = LinearSegmentedColormap.from_list("wrong", ["#FBE3D2", ORANGE, "#5A2700"])
-STYLE = {
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "axes.titlelocation": "left",
-    "figure.dpi": 100,
-    "font.family": "DejaVu Sans",  # comes with matplotlib: the same picture everywhere
-    "font.size": 10,
-    "text.parse_math": False,  # a class may be called "$5 or $10"
+WRONG = LinearSegmentedColormap.from_list("wrong", ["#FEF3EA", ORANGE, "#5A2700"])
+HONEST = {
+    BLUE: "right as often as it says, within noise",
+    ORANGE: "right more often or less often than it says",
 }
+SAYS = "what it says, and how far chance moves an honest bar (95%)"
 
 
-@contextmanager
-def _figure(path, width, height, title):
-    """A figure of `width` x `height` inches, written to `path` when the block ends."""
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(width, height), layout="constrained")
-        title = textwrap.fill(title, int(width * 9.5))
-        figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold")
-        yield figure
-        figure.savefig(path)
-
-
-def _picture(image):
-    return image if isinstance(image, np.ndarray) else picture_files.read(image)
-
-
-def _show(axes, image, **options):
-    """An image without ticks or frame."""
-    axes.imshow(image, **options)
-    _empty(axes)
-
-
-def _empty(axes):
-    """No ticks, no frame; unlike with `set_axis_off` a label may stand below."""
-    axes.set(xticks=[], yticks=[])
-    axes.spines[:].set_visible(False)
-
-
-def _short(name, width=34):
-    return name if len(name) <= width else name[: width - 1].rstrip() + "…"
-
-
-# ---- what a classifier does --------------------------------------------------------------------
+# ---- learning ----------------------------------------------------------------------------------
 
 
 def learning_curves(history, path):
     """Loss and accuracy by epoch, of what was trained on and of what was not.
 
-    history: DataFrame with columns epoch, loss, accuracy, val_loss, val_accuracy; the best epoch is
-        the one with the lowest val_loss.
+    history: DataFrame with columns epoch, loss, accuracy, val_loss, val_accuracy; with a column l2
+        its rows are not epochs but penalties, each trained to the end.
     """
-    best = history.loc[history["val_loss"].idxmin()]
+    what, steps = ("L2 penalty", "l2") if "l2" in history else ("epoch", "epoch")
+    with figure(path, 5.5, _curves_title(history, what, history[steps])) as drawn:
+        loss, accuracy = drawn.subplots(2, 1, sharex=True)
+        _curves(loss, history, "loss", "lower is better")
+        _curves(accuracy, history, "accuracy", "share named right")
+        accuracy.set_ylim(0, 1.02)
+        accuracy.set_xlabel(what)
+        accuracy.xaxis.set_major_locator(MaxNLocator(integer=True))
+        if steps == "l2":
+            accuracy.set_xticks(history["epoch"], [f"{penalty:g}" for penalty in history["l2"]])
+        drawn.legend(*loss.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    return drawn
+
+
+def _curves_title(history, what, steps):
+    """By what an epoch is the best is said: that of the lowest loss need not be so by accuracy."""
+    lowest, highest = history["val_loss"].idxmin(), history["val_accuracy"].idxmax()
+    what = what[0].upper() + what[1:]
+    accuracy = history["val_accuracy"]
     title = (
-        f"Validation accuracy {best['val_accuracy']:.3f} in epoch {best['epoch']:.0f}, the best "
-        f"of {len(history)}; {best['accuracy']:.3f} on the training set"
+        f"{what} {steps[lowest]:g} (of {len(history)}) has the lowest validation loss: accuracy "
+        f"{accuracy[lowest]:.3f}, {history['accuracy'][lowest]:.3f} on the training set"
     )
-    with _figure(path, 10, 4.2, title) as figure:
-        for axes, what in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
-            _curves(axes, history, what, best)
-    return figure
+    if accuracy[highest] > accuracy[lowest]:
+        title += f". {what} {steps[highest]:g} has the highest accuracy: {accuracy[highest]:.3f}"
+    return title
 
 
-def _curves(axes, history, what, best):
-    for column, name, colour, marker in [
-        (what, "training", BLUE, "o"),
-        (f"val_{what}", "validation", ORANGE, "s"),
-    ]:
-        axes.plot(history["epoch"], history[column], color=colour, marker=marker, label=name)
-    axes.axvline(best["epoch"], color=GREY, linestyle=":", zorder=0, label="best epoch")
-    axes.plot(best["epoch"], best[f"val_{what}"], "o", ms=14, mfc="none", mec="black")
-    better = "lower is better" if what == "loss" else "share of pictures named right"
-    axes.set(xlabel="epoch", ylabel=f"{what} ({better})")
-    axes.set_ylim(0, 1.02 if what == "accuracy" else None)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+def _curves(axes, history, what, better):
+    marks = "os" if len(history) <= MOST_MARKS else ("", "")
+    epochs, validation = history["epoch"], history[f"val_{what}"]
+    axes.plot(epochs, history[what], color=BLUE, marker=marks[0], label="training")
+    axes.plot(epochs, validation, color=ORANGE, marker=marks[1], label="validation")
+    lowest = history["val_loss"].idxmin()
+    label = "lowest validation loss"
+    axes.axvline(epochs[lowest], color=GREY, linestyle=":", zorder=0, label=label)
+    axes.plot(epochs[lowest], validation[lowest], "o", ms=14, mfc="none", mec="black")
+    axes.set_ylabel(f"{what} ({better})")
+    axes.set_ylim(0)
     axes.grid(alpha=0.3)
-    axes.legend()
-
-
-def confusion(labels, predictions, names, path):
-    """What the pictures of each class were taken for: shares of each row, right blue, wrong orange.
-
-    labels, predictions: [n], positions in `names`.
-    """
-    counts = np.zeros((len(names), len(names)), int)
-    np.add.at(counts, (labels, predictions), 1)
-    shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
-    cell = np.interp(len(names), [2, 12, 43, 100], [1.0, 0.55, 0.26, 0.2])  # inches
-    side = cell * len(names) + 3
-    with _figure(path, max(side + 1, 7), max(side, 4.5), _confusion_title(counts, names)) as figure:
-        figure.set_layout_engine("compressed")
-        axes = figure.subplots()
-        diagonal = np.eye(len(names), dtype=bool)
-        for colours, hidden, what in [(RIGHT, ~diagonal, "right"), (WRONG, diagonal, "wrong")]:
-            shown = np.ma.masked_where(hidden | (counts == 0), shares)
-            image = axes.imshow(shown, cmap=colours, vmin=0, vmax=1)
-            bar = figure.colorbar(image, ax=axes, shrink=0.4, aspect=25, pad=0.01)
-            bar.set_label(f"share of the row named {what}")
-        _cell_numbers(axes, shares, smallest=0 if len(names) <= 12 else 0.1, height=cell)
-        _class_axes(axes, names, fontsize=min(10, 29 * cell))
-    return figure
-
-
-def _confusion_title(counts, names):
-    total, wrong = counts.sum(), counts - np.diag(np.diag(counts))
-    title = f"{counts.trace():,} of {total:,} pictures named right ({counts.trace() / total:.1%})"
-    if not wrong.any():
-        return title
-    true, predicted = np.unravel_index(wrong.argmax(), wrong.shape)
-    return (
-        f"{title}; most confused: {names[true]} taken for {names[predicted]}, "
-        f"{wrong.max()} of {counts[true].sum()} times"
-    )
-
-
-def _cell_numbers(axes, shares, smallest, height):
-    for row, column in np.argwhere(shares > smallest):
-        share = shares[row, column]
-        if row == column and smallest:
-            continue  # of many classes only the errors are worth a number
-        colour = "white" if share > 0.4 else "black"
-        size = min(10, 25 * height)
-        axes.text(column, row, f"{100 * share:.0f}", ha="center", va="center", size=size, c=colour)
-
-
-def _class_axes(axes, names, fontsize):
-    ticks = [f"{_short(name)}  {label}" for label, name in enumerate(names)]
-    axes.set_yticks(range(len(names)), ticks, fontsize=fontsize)
-    axes.set_xticks(range(len(names)), ticks, fontsize=fontsize, rotation=90)
-    axes.set(xlabel="taken for (numbers: percent of the row)", ylabel="true class")
-    axes.set_xticks(np.arange(len(names) + 1) - 0.5, minor=True)
-    axes.set_yticks(np.arange(len(names) + 1) - 0.5, minor=True)
-    axes.grid(which="minor", color="#DDDDDD", linewidth=0.5)
-    axes.tick_params(which="both", length=0)
-
-
-def mistakes(images, labels, probabilities, names, path, most=20):
-    """The most confident mistakes, one of each kind: true class, what it was taken for, how often.
-
-    labels [n]; probabilities [n, classes].
-    """
-    predictions = probabilities.argmax(1)
-    wrong = np.flatnonzero(predictions != labels)
-    wrong = wrong[np.argsort(-probabilities[wrong].max(1), kind="stable")]
-    kinds = np.stack([labels[wrong], predictions[wrong]], axis=1)
-    _, firsts, often = np.unique(kinds, axis=0, return_index=True, return_counts=True)
-    turn = np.argsort(firsts)[:most]
-    title = f"{len(wrong):,} of {len(labels):,} pictures named wrong"
-    if len(firsts):
-        title += ". The surest, one of each kind: orange what it said, black what it is"
-    columns = min(5, max(len(turn), 3))
-    rows = max(1, -(-len(turn) // columns))
-    with _figure(path, 2.5 * columns, 3.1 * rows + 0.6, title) as figure:
-        grid = figure.subplots(rows, columns, squeeze=False).ravel()
-        for axes in grid:
-            _empty(axes)
-        for axes, row, count in zip(grid, wrong[firsts[turn]], often[turn], strict=False):
-            _show(axes, _picture(images[row]))
-            _mistake_title(axes, names, labels[row], probabilities[row], count)
-    return figure
-
-
-def _mistake_title(axes, names, label, probabilities, count):
-    predicted = probabilities.argmax()
-    guess = textwrap.fill(f"{names[predicted]} {probabilities[predicted]:.3f}", 31)
-    truth = textwrap.fill(f"is {names[label]} {probabilities[label]:.3f}", 31)
-    often = "once" if count == 1 else f"{count} times"
-    axes.set_title(guess, fontsize=9, color=ORANGE, loc="center", fontweight="bold")
-    axes.set_xlabel(f"{truth}\nso mistaken {often}", fontsize=9)
 
 
 def class_balance(labels_by_split, names, path):
-    """How many pictures each class has, in each split.
+    """How many pictures each class has, in each split; nothing, and None, when all have as many.
 
-    labels_by_split: name of a split -> its labels [n], in the order they are stacked.
+    labels_by_split: name of a split -> its labels [n], in the order they are stacked. Of more than
+        MOST_CLASSES classes the rarest and the most frequent are shown.
     """
     counts = {
         split: np.bincount(labels, minlength=len(names))
         for split, labels in labels_by_split.items()
     }
     total = sum(counts.values())
+    if np.ptp(total) <= 1:  # 43 classes cannot share 4,000 pictures more evenly
+        return None
     turn = np.argsort(total, kind="stable")
     fewest, most = turn[0], turn[-1]
     title = (
-        f"{total[fewest]:,} to {total[most]:,} pictures a class: fewest {names[fewest]}, "
-        f"most {names[most]}"
+        f"{total[fewest]:,} to {total[most]:,} pictures a class: fewest {short(names[fewest])}, "
+        f"most {short(names[most])}"
     )
-    with _figure(path, 9, 1.8 + 0.19 * len(names), title) as figure:
-        axes, left = figure.subplots(), np.zeros(len(names), int)
-        for colour, (split, count) in zip((BLUE, "#E69F00", GREEN), counts.items(), strict=False):
-            axes.barh(range(len(names)), count[turn], left=left[turn], color=colour, label=split)
-            left = left + count
-        for place, label in enumerate(turn):
-            axes.annotate(
-                f"{total[label]:,}",
-                (total[label], place),
-                (3, 0),
-                va="center",
-                size=7,
-                textcoords="offset points",
+    shown = turn if len(turn) <= MOST_CLASSES else np.delete(turn, slice(HALF, -HALF))
+    with figure(path, 1.3 + 0.19 * len(shown), title) as drawn:
+        axes = drawn.subplots()
+        _stacked_bars(axes, {split: count[shown] for split, count in counts.items()})
+        ticks = [f"{short(names[label])}  {label}" for label in shown]
+        axes.set_yticks(range(len(shown)), ticks, fontsize=8)
+        if len(shown) < len(turn):
+            axes.axhline(HALF - 0.5, color=GREY, linestyle="--")
+            axes.set_xlabel(
+                f"pictures\n{HALF} rarest and {HALF} most frequent of {len(turn):,} classes"
             )
-        ticks = [f"{_short(names[label], 46)}  {label}" for label in turn]
-        axes.set_yticks(range(len(names)), ticks, fontsize=8)
-        axes.set(xlabel="pictures", ylim=(-0.7, len(names) - 0.3))
-        axes.grid(axis="x", alpha=0.3)
-        axes.set_axisbelow(True)
-        axes.legend(loc="lower right")
-    return figure
+        drawn.legend(loc="outside lower center", ncols=len(counts))
+    return drawn
+
+
+def _stacked_bars(axes, counts):
+    """Horizontal bars, a colour for each key of `counts` (name -> counts [n]), with their sums."""
+    left = np.zeros(len(next(iter(counts.values()))), int)
+    for colour, (name, count) in zip((BLUE, "#E69F00", GREEN), counts.items(), strict=False):
+        bars = axes.barh(range(len(count)), count, left=left, color=colour, label=name)
+        left = left + count
+    axes.bar_label(bars, [f"{sum_:,}" for sum_ in left], padding=3, fontsize=8)
+    axes.set(xlabel="pictures", ylim=(-0.7, len(left) - 0.3))
+    axes.margins(x=0.1)
+    axes.grid(axis="x", alpha=0.3)
+    axes.set_axisbelow(True)
+
+
+# ---- mistakes ----------------------------------------------------------------------------------
+
+
+def confusion(labels, predictions, names, path):
+    """What the pictures of each class were taken for: percent of a row, right blue, wrong orange.
+
+    labels, predictions: [n], positions in `names`. More than FEW_CLASSES classes are ordered so
+    that those often taken for each other stand together; of more than MOST_CLASSES those with the
+    most frequent mistakes are shown.
+    """
+    pairs, times = _wrong_pairs(labels, predictions)
+    shown = _most_confused(pairs, len(names))
+    shares = _shares(labels, predictions, shown, len(names))
+    if len(shown) > FEW_CLASSES:
+        turn = _alike_together(shares)
+        shown, shares = shown[turn], shares[np.ix_(turn, turn)]
+    cell = np.interp(len(shown), [2, 8, FEW_CLASSES, MOST_CLASSES], [0.7, 0.45, 0.38, 0.3])
+    side = cell * len(shown)  # inches
+    title = _confusion_title(labels, predictions, names, pairs, times)
+    with figure(path, side + 2.4, title, max(WIDTH, side + 3.2)) as drawn:
+        drawn.set_layout_engine("compressed")
+        axes = drawn.subplots()
+        _cells(axes, shares)
+        _class_axes(axes, [f"{short(names[label], 24)}  {label}" for label in shown])
+        _bars_of_the_right(axes, shares.diagonal(), width=0.8 / side)
+        axes.set(xlabel="taken for (numbers: percent of the row)", ylabel="true class")
+        if len(shown) < len(names):
+            axes.set_xlabel(
+                f"taken for (numbers: percent of the row; what is lacking went to others)\n"
+                f"{len(shown)} classes with the most frequent mistakes, of {len(names):,}"
+            )
+    return drawn
+
+
+def _wrong_pairs(labels, predictions):
+    """Mistakes, the most frequent first: pairs [m, 2] of label and prediction, and how often [m].
+
+    Not counted in a matrix, which 100,000 classes would make 80 GB.
+    """
+    wrong = labels != predictions
+    pairs, times = np.unique(
+        np.stack([labels[wrong], predictions[wrong]], axis=1), axis=0, return_counts=True
+    )
+    turn = np.argsort(-times, kind="stable")
+    return pairs[turn], times[turn]
+
+
+def _most_confused(pairs, classes):
+    """Labels, ascending, of at most MOST_CLASSES: those of the first pairs."""
+    turn = dict.fromkeys([*pairs.ravel().tolist(), *range(classes)])
+    return np.sort(list(turn)[:MOST_CLASSES])
+
+
+def _shares(labels, predictions, shown, classes):
+    """What share of each label in `shown` was taken for each other: [shown, shown]."""
+    place = np.full(classes, -1)
+    place[shown] = np.arange(len(shown))
+    rows, columns = place[labels], place[predictions]
+    counts = np.zeros((len(shown), len(shown)))
+    both = (rows >= 0) & (columns >= 0)
+    np.add.at(counts, (rows[both], columns[both]), 1)
+    totals = np.bincount(rows[rows >= 0], minlength=len(shown))
+    return counts / np.maximum(totals, 1)[:, None]
+
+
+def _alike_together(shares):
+    """An order of the classes in which those taken for each other are near.
+
+    Bar-Joseph et al., "Fast optimal leaf ordering for hierarchical clustering" (2001).
+    """
+    distances = 1 - (shares + shares.T) / 2
+    np.fill_diagonal(distances, 0)
+    return leaves_list(linkage(squareform(distances), "average", optimal_ordering=True))
+
+
+def _confusion_title(labels, predictions, names, pairs, times):
+    right, total = np.sum(labels == predictions), len(labels)
+    title = f"{right:,} of {total:,} pictures named right ({right / total:.1%})"
+    if not len(pairs):
+        return title
+    true, predicted = pairs[0]
+    return (
+        f"{title}; most confused: {short(names[true])} taken for {short(names[predicted])}, "
+        f"{times[0]:,} of {np.sum(labels == true):,} times"
+    )
+
+
+def _cells(axes, shares):
+    diagonal = np.eye(len(shares), dtype=bool)
+    for colours, hidden in [(RIGHT, ~diagonal), (WRONG, diagonal)]:
+        shown = np.ma.masked_where(hidden | (shares == 0), shares)
+        axes.imshow(shown, cmap=colours, vmin=0, vmax=1)
+    for row, column in np.argwhere(shares >= 0.005):  # less would be written as 0
+        share = shares[row, column]
+        colour = "white" if share > 0.4 else "black"
+        axes.text(column, row, f"{100 * share:.0f}", ha="center", va="center", size=8.5, c=colour)
+
+
+def _class_axes(axes, ticks):
+    places = range(len(ticks))
+    axes.set_yticks(places, ticks, fontsize=9)
+    axes.set_xticks(places, ticks, fontsize=9, rotation=90)
+    axes.set_xticks(np.arange(len(ticks) + 1) - 0.5, minor=True)
+    axes.set_yticks(np.arange(len(ticks) + 1) - 0.5, minor=True)
+    axes.grid(which="minor", color="#DDDDDD", linewidth=0.5)
+    axes.tick_params(which="both", length=0)
+
+
+def _bars_of_the_right(axes, shares, width):
+    """Beside the rows of a matrix, how much of each is right; `width` in widths of the matrix."""
+    beside = axes.inset_axes([1 + width / 8, 0, width, 1], sharey=axes)
+    beside.barh(range(len(shares)), shares, height=0.8, color=BLUE)
+    beside.set(xlim=(0, 1), xticks=[0, 1], xticklabels=["0", "100%"])
+    beside.set_title("named right", fontsize=9)
+    beside.tick_params(which="both", left=False, labelleft=False, labelsize=8)
+
+
+def mistakes(images, labels, probabilities, names, path):
+    """The most confident mistakes, one of each kind: true class, what it was taken for, how often.
+
+    labels [n]; probabilities [n, classes]. MOST_PICTURES at most.
+    """
+    predictions = probabilities.argmax(1)
+    wrong = np.flatnonzero(predictions != labels)
+    wrong = wrong[np.argsort(-probabilities[wrong].max(1), kind="stable")]
+    kinds = np.stack([labels[wrong], predictions[wrong]], axis=1)
+    _, firsts, often = np.unique(kinds, axis=0, return_index=True, return_counts=True)
+    turn = np.argsort(firsts)[:MOST_PICTURES]
+    title = f"{len(wrong):,} of {len(labels):,} pictures named wrong"
+    if len(firsts):
+        title += ". The surest, one of each kind: orange what it said, black what it is"
+    rows = max(1, -(-len(turn) // 3))
+    with figure(path, (WIDTH / 3 + 0.7) * rows, title) as drawn:
+        drawn.set_layout_engine("constrained", h_pad=0.08, w_pad=0.06)
+        grid = drawn.subplots(rows, 3, squeeze=False).ravel()
+        for axes in grid:
+            empty(axes)
+        for axes, row, count in zip(grid, wrong[firsts[turn]], often[turn], strict=False):
+            _show_in_square(axes, picture(images[row]))
+            _say_mistake(axes, names, labels[row], probabilities[row], count)
+    return drawn
+
+
+def _show_in_square(axes, image):
+    """An image of any shape in the middle of a square, so that a row of them stands on one line."""
+    show(axes, image)
+    height, width = image.shape[:2]
+    half = max(height, width) / 2
+    axes.set_xlim(width / 2 - 0.5 - half, width / 2 - 0.5 + half)
+    axes.set_ylim(height / 2 - 0.5 + half, height / 2 - 0.5 - half)
+
+
+def _say_mistake(axes, names, label, probabilities, count):
+    predicted = probabilities.argmax()
+    guess = _two_lines(names[predicted], f"{probabilities[predicted]:.3f}")
+    truth = _two_lines(f"is {names[label]}", f"{probabilities[label]:.3f}")
+    often = "once" if count == 1 else f"{count:,} times"
+    axes.set_title(guess, fontsize=8, color=ORANGE, loc="center", fontweight="bold")
+    axes.set_xlabel(f"{truth}\nso mistaken {often}", fontsize=8)
+
+
+def _two_lines(name, number, width=27):
+    """The name and the number in two lines at most, the name cut short where it must be."""
+    for length in range(2 * width, 0, -1):
+        text = textwrap.wrap(f"{short(name, length)} {number}", width)
+        if len(text) <= 2:
+            break
+    return "\n".join(text)
+
+
+# ---- confidence --------------------------------------------------------------------------------
 
 
 def reliability(labels, probabilities, path):
@@ -238,172 +308,71 @@ def reliability(labels, probabilities, path):
     confidence, accuracy, count = metrics.calibration(labels, probabilities)
     says, right = (of_bin @ count / count.sum() for of_bin in (confidence, accuracy))
     ece = metrics.expected_calibration_error(labels, probabilities)
-    verdict = "overconfident" if says > right else "underconfident"
-    verdict = "well calibrated" if ece < 0.02 else verdict
+    verdict = _verdict(confidence, accuracy, count, ece)
     title = f"Says {says:.0%} sure, is right {right:.0%} of the time: {verdict} (ECE {ece:.3f})"
-    with _figure(path, 7.5, 7, title) as figure:
-        above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+    with figure(path, 6, title) as drawn:
+        above, below = drawn.subplots(2, 1, sharex=True, height_ratios=[3, 1])
         _reliability_bars(above, confidence, accuracy, count)
         width = 1 / len(count)
         below.bar((np.arange(len(count)) + 0.5) * width, count, 0.92 * width, color=GREY)
         below.set(xlabel="confidence: probability of the class it names", ylabel="pictures")
-    return figure
+        bars = [Patch(color=colour, label=label) for colour, label in HONEST.items()]
+        drawn.legend(
+            handles=[*bars, *above.get_legend_handles_labels()[0]], loc="outside lower center"
+        )
+    return drawn
+
+
+def _verdict(confidence, accuracy, count, ece):
+    """What the bins say in words; a difference that chance explains is none.
+
+    Hosmer and Lemeshow's test (1980): squared differences over their variance, summed, are
+    distributed like chi squared when every confidence is true.
+    """
+    confidence, accuracy, count = (of_bin[count > 0] for of_bin in (confidence, accuracy, count))
+    variance = np.maximum(confidence * (1 - confidence) / count, 1e-12)
+    chance = chi2.sf(np.sum((accuracy - confidence) ** 2 / variance), len(count))
+    too_sure = (confidence - accuracy) @ count / count.sum()
+    if chance > 0.05:
+        return "well calibrated, within noise"
+    if ece < 0.02:
+        return "well calibrated"
+    if abs(too_sure) < ece / 2:  # most of it cancels out
+        return "honest on average, but not at every confidence"
+    return "overconfident" if too_sure > 0 else "underconfident"
 
 
 def _reliability_bars(axes, confidence, accuracy, count):
     width, filled = 1 / len(count), count > 0
     middle = ((np.arange(len(count)) + 0.5) * width)[filled]
-    accuracy, confidence = accuracy[filled], confidence[filled]
-    axes.bar(middle, accuracy, 0.92 * width, color=BLUE, label="how often it is right")
-    axes.bar(
-        middle,
-        confidence - accuracy,
-        0.92 * width,
-        accuracy,
-        color="#F4B183",
-        edgecolor=ORANGE,
-        hatch="//",
-        alpha=0.7,
-        label="gap to what it says",
-    )
-    axes.plot([0, 1], [0, 1], "--", color="black", label="honest: right as often as it says")
+    confidence, accuracy, count = np.minimum(confidence, 1)[filled], accuracy[filled], count[filled]
+    low, high = np.array(binom.interval(0.95, count, confidence)) / count
+    honest = (low <= accuracy) & (accuracy <= high)
+    axes.bar(middle, accuracy, 0.92 * width, color=np.where(honest, BLUE, ORANGE))
+    spread = np.clip([confidence - low, high - confidence], 0, None)
+    axes.errorbar(middle, confidence, spread, fmt="_", color="black", capsize=3, label=SAYS)
     axes.set(xlim=(0, 1), ylim=(0, 1.02), ylabel="accuracy")
-    axes.legend(loc="upper left")
 
 
 def top_bars(images, probabilities, names, path, top=5):
-    """Each picture with the probabilities of its `top` classes beside it.
+    """Each picture with the probabilities of its `top` classes beside it; MOST_PICTURES at most.
 
     probabilities: [n, classes].
     """
-    top = min(top, len(names))
-    guesses = [f"{names[row.argmax()]} {row.max():.2f}" for row in probabilities]
-    title = "Taken for " + "; ".join(guesses[:4]) + ("; ..." if len(guesses) > 4 else "")
-    with _figure(path, 8, 0.7 + max(1.9, 0.36 * top) * len(images), title) as figure:
-        grid = figure.subplots(len(images), 2, squeeze=False, width_ratios=[1, 2.2])
+    top, count = min(top, len(names)), len(images)
+    images, probabilities = images[:MOST_PICTURES], probabilities[:MOST_PICTURES]
+    guesses = [f"{short(names[row.argmax()])} {row.max():.2f}" for row in probabilities[:4]]
+    title = "Taken for " + "; ".join(guesses) + ("; ..." if count > len(guesses) else "")
+    title += f" (the first {len(images)} of {count:,})" if count > len(images) else ""
+    with figure(path, 0.2 + max(1.5, 0.28 * top) * len(images), title) as drawn:
+        grid = drawn.subplots(len(images), 2, squeeze=False, width_ratios=[1, 2.6])
         for (left, right), image, row in zip(grid, images, probabilities, strict=True):
-            _show(left, _picture(image))
+            show(left, picture(image))
             best = np.argsort(-row, kind="stable")[:top]
-            right.barh(range(top), row[best], color=[BLUE] + ["#8FC1E0"] * (top - 1))
-            right.set_yticks(range(top), [_short(names[label], 30) for label in best])
-            right.set(xlim=(0, 1.12), xticks=[])
+            bars = right.barh(range(top), row[best], color=[BLUE] + ["#8FC1E0"] * (top - 1))
+            right.bar_label(bars, fmt="%.3f", padding=3, fontsize=9)
+            right.set_yticks(range(top), [short(names[label], 28) for label in best], fontsize=9)
+            right.set(xlim=(0, 1.25), xticks=[])
             right.invert_yaxis()
             right.spines["bottom"].set_visible(False)
-            for place, label in enumerate(best):
-                right.text(row[label] + 0.015, place, f"{row[label]:.3f}", va="center")
-    return figure
-
-
-# ---- what a network sees -----------------------------------------------------------------------
-
-
-def filters(kernel, path):
-    """The kernels of a first layer as coloured tiles, each from its own darkest to brightest.
-
-    kernel: [height, width, 3 (RGB), n]. Grey is zero.
-    """
-    tiles = np.moveaxis(kernel, -1, 0)
-    tiles = 0.5 + 0.5 * tiles / np.abs(tiles).max(axis=(1, 2, 3), keepdims=True)
-    columns = int(np.ceil(np.sqrt(1.5 * len(tiles))))
-    rows = -(-len(tiles) // columns)
-    height, width = kernel.shape[:2]
-    title = f"The {len(tiles)} filters of the first layer: each is the pattern it answers to"
-    with _figure(path, 0.75 * columns, 0.75 * rows + 0.9, title) as figure:
-        figure.set_layout_engine("compressed")
-        axes = figure.subplots()
-        _show(axes, _mosaic(tiles, columns))
-        axes.set_xlabel(f"{height} x {width} pixels each, numbered row by row from 0; grey is zero")
-    return figure
-
-
-def _mosaic(tiles, columns):
-    """Tiles [n, height, width, channels], 0-1, with white lines between them, as one image."""
-    n, height, width, channels = tiles.shape
-    rows = -(-n // columns)
-    page = np.ones((rows * columns, height + 1, width + 1, channels))
-    page[:n, :-1, :-1] = tiles
-    page = page.reshape(rows, columns, height + 1, width + 1, channels).swapaxes(1, 2)
-    return page.reshape(rows * (height + 1), columns * (width + 1), channels)[:-1, :-1]
-
-
-def activations(image, layers, path, tiles=10):
-    """A picture and, for each layer, where its `tiles` strongest channels light up.
-
-    layers: name -> activations [height, width, channels]; a channel's strength is its mean.
-    """
-    title = f"The {tiles} channels that this picture lights up most in each layer, strongest first"
-    with _figure(path, 13, 0.9 + 1.12 * len(layers), title) as figure:
-        left, right = figure.subfigures(1, 2, width_ratios=[1, 3.6])
-        _show(left.subplots(), _picture(image))
-        grid = right.subplots(len(layers), tiles, squeeze=False)
-        for row, (name, layer) in zip(grid, layers.items(), strict=True):
-            strongest = np.argsort(-layer.mean((0, 1)), kind="stable")[:tiles]
-            for axes, channel in zip(row, strongest, strict=True):
-                _show(axes, layer[..., channel], cmap="cividis", vmin=0)
-                axes.set_title(channel, fontsize=7, loc="center", pad=2)
-            height, width, channels = layer.shape
-            text = f"{name}\n{height} x {width}\n{channels} channels"
-            row[0].set_ylabel(text, rotation=0, ha="right", va="center", fontsize=9)
-    return figure
-
-
-def decision(image, heat, name, probability, path):
-    """A picture, and over it how much each part of it spoke for a class: `heat` [h, w], >= 0."""
-    image = _picture(image)
-    height, width = image.shape[:2]
-    heat = heat / max(heat.max(), 1e-12)
-    title = f"Taken for {name} ({probability:.2f}): the bright parts spoke for it"
-    with _figure(path, 8.5, 4.3, title) as figure:
-        left, right = figure.subplots(1, 2)
-        _show(left, image)
-        _show(right, image.mean(2), cmap="gray", vmin=0, vmax=255)
-        shown = right.imshow(
-            heat,
-            cmap="inferno",
-            alpha=0.2 + 0.6 * heat,
-            interpolation="bilinear",
-            extent=(-0.5, width - 0.5, height - 0.5, -0.5),
-        )
-        bar = figure.colorbar(shown, ax=right, shrink=0.7, ticks=[heat.min(), heat.max()])
-        bar.ax.set_yticklabels(["least", "most"])
-    return figure
-
-
-def feature_map(points, images, labels, names, path, thumbnails=120):
-    """A map [n, 2] of features: pictures near each other look alike to the network.
-
-    A dot a picture, in the colour of its class; some carry the picture, where there is room.
-    """
-    near = NearestNeighbors(n_neighbors=1).fit(points).kneighbors(return_distance=False)
-    alike = np.mean(labels[near[:, 0]] == labels)
-    title = (
-        f"{len(points):,} pictures as the network sees them: {alike:.0%} lie next to their own kind"
-    )
-    with _figure(path, 14, 10, title) as figure:
-        axes = figure.subplots()
-        _empty(axes)
-        colours = matplotlib.colormaps["viridis"](np.linspace(0, 1, len(names)))
-        axes.scatter(*points.T, s=14, c=colours[labels], linewidths=0)
-        _thumbnails(axes, points, images, colours[labels], thumbnails)
-        for label in np.unique(labels):
-            x, y = np.median(points[labels == label], axis=0)
-            axes.text(x, y, label, fontsize=9, fontweight="bold", ha="center", bbox=LABEL)
-            axes.scatter([], [], color=colours[label], label=f"{label} {_short(names[label])}")
-        figure.legend(loc="outside right upper", fontsize=8, ncols=-(-len(names) // 50))
-    return figure
-
-
-LABEL = {"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.8}
-
-
-def _thumbnails(axes, points, images, colours, most):
-    """Pictures where they stand on the map, none over another."""
-    room = np.ptp(points, axis=0) / [24, 17]
-    shown = []
-    for row, point in enumerate(points):
-        if len(shown) < most and all((np.abs(point - points[s]) > room).any() for s in shown):
-            shown.append(row)
-    for row in shown:
-        small = Image.fromarray(_picture(images[row])).resize((28, 28))
-        frame = {"edgecolor": colours[row], "linewidth": 2}
-        axes.add_artist(AnnotationBbox(OffsetImage(small), points[row], pad=0.1, bboxprops=frame))
+    return drawn
