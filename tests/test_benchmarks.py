@@ -120,6 +120,23 @@ def test_a_contender_with_other_features_is_refused():
         measures._checked(np.nan * fc7, fc7, "lab-bfloat16")
 
 
+DEFAULTS = """
+import os, sys
+from benchmarks import suite
+print("tensorflow" in sys.modules)
+from benchmarks.contenders import course
+print(os.environ.get("TF_ENABLE_ONEDNN_OPTS"))
+"""
+
+
+def test_the_course_runs_with_tensorflows_defaults():
+    done = subprocess.run(
+        [sys.executable, "-c", DEFAULTS], env=os.environ | {"TF_ENABLE_ONEDNN_OPTS": "1"},
+        cwd=PROJECT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.split() == ["False", "None"]
+
+
 def test_measurements_take_turns_there_and_back():
     asked = []
 

@@ -3,12 +3,15 @@
 Only what no longer exists is changed: `tf` is `tensorflow.compat.v1`, `train.p` is read elsewhere.
 """
 
+import os
 from functools import partial
 
 import numpy as np
-import tensorflow.compat.v1 as tf
 
 from lab.formats import pickles
+
+os.environ.pop("TF_ENABLE_ONEDNN_OPTS", None)  # as TensorFlow is by itself
+import tensorflow.compat.v1 as tf
 
 CLASSES = 43
 BATCH = 128
