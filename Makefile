@@ -24,7 +24,7 @@ lint: .venv/installed-tests
 	$(RUN) -m ruff format --check .
 
 bench: .venv/installed-benchmarks ## about half an hour; benchmarks/README.md says what it measures
-	$(RUN) benchmarks/bench.py
+	$(RUN) -m benchmarks.bench
 
 fuzz: .venv/installed-tests ## 10,000 damaged files for each reader
 	$(RUN) tests/fuzz_readers.py --count 10000 --seed 0

@@ -1,9 +1,9 @@
 """How fast this lab is, measured beside the course's way and other libraries, in one run.
 
-    python benchmarks/bench.py                                   everything, about half an hour
-    python benchmarks/bench.py --quick                           does it run? figures say nothing
-    python benchmarks/bench.py --only lab-float32 course head    these alone
-    python benchmarks/bench.py --json bench.json --plot bench.png
+    python -m benchmarks.bench                                   everything, about half an hour
+    python -m benchmarks.bench --quick                           does it run? figures say nothing
+    python -m benchmarks.bench --only lab-float32 course head    these alone
+    python -m benchmarks.bench --json bench.json                 keep all figures
 
 Contenders take turns, round by round, so that whatever else the machine does hits all alike; the
 table shows medians, and the lowest and highest round. README.md, beside this, says how to read it.
@@ -11,12 +11,9 @@ table shows medians, and the lowest and highest round. README.md, beside this, s
 
 import json
 import os
-import sys
 import tempfile
 from dataclasses import asdict, replace
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import report, suite
 from benchmarks.contenders import CONTENDERS
@@ -34,7 +31,6 @@ def command_line():
     )  # fmt: skip
     options.add_argument("--rounds", type=whole_number, metavar="N", help="instead of 7")
     options.add_argument("--json", metavar="OUT", help="write all figures there")
-    options.add_argument("--plot", metavar="OUT", help="draw a PNG there")
     return options
 
 
@@ -55,10 +51,7 @@ def main(argv=None):
         if args.json:
             Path(args.json).write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
             notice(f"All figures: {args.json}")
-        if args.plot:
-            report.plot(results, args.plot)
-            notice(f"Plot: {args.plot}")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -12,34 +12,34 @@ import tensorflow as tf
 
 import alexnet
 from lab import device
-from lab.data import dataset as datasets
-from lab.demo import signs as drawn_signs
-from lab.demo import stand_ins as demo
+from lab.data import dataset
+from lab.demo import signs, stand_ins
 
 LIBRARIES = ["tensorflow", "keras", "numpy", "torch", "onnxruntime", "openvino"]
 CHECKED = 32  # pictures whose features are compared
 
 
 def prepare(folder, weights, data, pictures):
-    """Yield once, as a dict: paths, what stands in for missing files, the machine.
+    """A dict: paths, what stands in for missing files, the machine.
 
     folder: gets `images.npy` and `labels.npy`; `caffe.npy` and `course.npy`, fc7 of the first
         pictures, computed by alexnet.py line by line in float32; two photographs; the stand-ins.
     """
     device.prepare()
     real = {"weights": Path(weights).is_file(), "data": Path(data).is_file()}
-    layers = alexnet.load_weights(weights) if real["weights"] else demo.weights()
+    layers = alexnet.load_weights(weights) if real["weights"] else stand_ins.weights()
     if not real["weights"] or Path(weights).suffix == ".caffemodel":
         weights = folder / "weights.npy"
         arrays = {name: [tensor.numpy() for tensor in layer] for name, layer in layers.items()}
         np.save(weights, arrays, allow_pickle=True)
     data = data if real["data"] else _drawn(folder, pictures)
-    dataset = datasets.load(data)
-    chosen = np.linspace(0, len(dataset) - 1, min(pictures, len(dataset))).astype(int)
-    np.save(folder / "images.npy", dataset.images[chosen])
-    np.save(folder / "labels.npy", dataset.labels[chosen])
-    _save_references(folder, dataset.images[chosen[:CHECKED]], layers)
-    yield {
+    everything = dataset.load(data)
+    rows = np.linspace(0, len(everything) - 1, min(pictures, len(everything))).astype(int)
+    chosen = everything.take(rows)
+    np.save(folder / "images.npy", chosen.images)
+    np.save(folder / "labels.npy", chosen.labels)
+    _save_references(folder, chosen.images[:CHECKED], layers)
+    return {
         "weights": str(weights),
         "data": str(data),
         "real": real,
@@ -69,9 +69,9 @@ def multiply_adds(conv1_padding):
 
 def _drawn(folder, pictures):
     """A `train.p` of drawn signs, 20 of each class, again and again."""
-    signs = drawn_signs.draw(860)
-    rows = np.resize(np.random.default_rng(0).permutation(len(signs)), pictures)
-    content = {"features": signs.images[rows], "labels": signs.labels[rows]}
+    drawn = signs.draw(860)
+    rows = np.resize(np.random.default_rng(0).permutation(len(drawn)), pictures)
+    content = {"features": drawn.images[rows], "labels": drawn.labels[rows]}
     (folder / "train.p").write_bytes(pickle.dumps(content))
     return folder / "train.p"
 
@@ -86,7 +86,7 @@ def _save_references(folder, pictures, layers):
 
 def _photographs(folder):
     paths = []
-    for name, pixels in demo.photographs().items():
+    for name, pixels in stand_ins.photographs().items():
         paths.append(str(folder / f"{name}.png"))
         tf.io.write_file(paths[-1], tf.io.encode_png(pixels))
     return paths

@@ -1,4 +1,4 @@
-"""PyTorch, eager or compiled by TorchInductor."""
+"""PyTorch, compiled by TorchInductor."""
 
 import torch
 from torch import nn
@@ -6,24 +6,23 @@ from torch import nn
 from benchmarks.contenders import RGB_MEAN, channels_first
 
 
-def load(weights, images, compiled, precision):
+def load(weights, images, precision):
     device = "cuda" if torch.cuda.is_available() else "cpu"
     dtype = getattr(torch, precision)
     network = alexnet(channels_first(weights)).eval()
     network = network.to(device, dtype, memory_format=torch.channels_last)
     mean = torch.tensor(RGB_MEAN, device=device)
 
+    torch._inductor.config.freezing = True  # weights do not change: lay them out once
+
+    @torch.compile
     def fc7(pictures):
         x = (pictures.float() - mean).permute(0, 3, 1, 2)
         x = nn.functional.interpolate(x, size=(227, 227), mode="bilinear", align_corners=False)
         return network(x.to(dtype)).float()
 
-    if compiled:
-        torch._inductor.config.freezing = True  # weights do not change: lay them out once
-        fc7 = torch.compile(fc7)
-
     def run():
-        with torch.inference_mode(not compiled), torch.no_grad():  # freezing asks for no_grad
+        with torch.no_grad():  # freezing asks for it
             return fc7(torch.from_numpy(images).to(device)).cpu().numpy()
 
     return run

@@ -1,11 +1,11 @@
-"""This lab: what `lab/features.py` runs while it extracts, with its own batches and threads."""
+"""This lab: what `lab/features/extraction.py` runs while it extracts, its batches and threads."""
 
 import functools
 import itertools
 
 from alexnet import load_weights
 from lab import device
-from lab.features import extraction as features
+from lab.features import extraction
 
 CHUNKS = 100_000  # more than any run asks for
 
@@ -15,5 +15,5 @@ def load(weights, images, precision):
     chunks = list(itertools.repeat(slice(0, len(images)), CHUNKS))
     dtype = device.precision(precision)
     return functools.partial(
-        next, features.computed(images, load_weights(weights), "caffe", dtype, chunks)
+        next, extraction.computed(images, load_weights(weights), "caffe", dtype, chunks)
     )
