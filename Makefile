@@ -6,7 +6,7 @@ RUN := .venv/bin/python
 
 demo: .venv/installed ## steps 3 and 4 without any file or network
 	$(RUN) train_feature_extraction.py --demo
-	$(RUN) feature_extraction.py --demo --head runs/latest
+	$(RUN) feature_extraction.py --run runs/latest
 	@echo
 	@echo "You drew 4,000 traffic signs, pushed them once through AlexNet with random weights,"
 	@echo "trained a new last layer on what came out, and let it name two signs it had not seen."
@@ -22,6 +22,7 @@ test: .venv/installed-tests ## about three minutes
 lint: .venv/installed-tests
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
+	.venv/bin/lint-imports --no-cache
 
 bench: .venv/installed-benchmarks ## about half an hour; benchmarks/README.md says what it measures
 	$(RUN) -m benchmarks.bench

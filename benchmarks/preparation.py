@@ -14,6 +14,7 @@ import alexnet
 from lab import device
 from lab.data import dataset
 from lab.demo import signs, stand_ins
+from lab.networks import ALEXNET
 
 LIBRARIES = ["tensorflow", "keras", "numpy", "torch", "onnxruntime", "openvino"]
 CHECKED = 32  # pictures whose features are compared
@@ -27,7 +28,7 @@ def prepare(folder, weights, data, pictures):
     """
     device.prepare()
     real = {"weights": Path(weights).is_file(), "data": Path(data).is_file()}
-    layers = alexnet.load_weights(weights) if real["weights"] else stand_ins.weights()
+    layers = alexnet.load_weights(weights) if real["weights"] else stand_ins.weights(ALEXNET)
     if not real["weights"] or Path(weights).suffix == ".caffemodel":
         weights = folder / "weights.npy"
         arrays = {name: [tensor.numpy() for tensor in layer] for name, layer in layers.items()}

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lab.console import notice, one_line
-from lab.networks import NETWORKS
 
 
 def whole_number(text):
@@ -50,8 +49,8 @@ def _number(text, kind, lowest, highest):
 # Same option, same name, same meaning in every script.
 OPTIONS = {
     "--network": {
-        "choices": [*NETWORKS],
         "default": "alexnet",
+        "metavar": "NAME",
         "help": "the pretrained network (default: %(default)s)",
     },
     "--weights": {

@@ -30,6 +30,12 @@ class Network:
         """The network's own file: TensorFlow is loaded with it."""
         return import_module(self.name)
 
+    def check_layer(self, layer):
+        """ValueError unless features can be taken from `layer`."""
+        if layer not in self.layers:
+            layers = ", ".join(self.layers)
+            raise ValueError(f"--layer {layer}: {self.name} gives features after {layers}")
+
     def last_map(self, layer):
         """The last convolution up to `layer`."""
         names = [*self.module.LAYERS]
@@ -66,3 +72,10 @@ ALEXNET = Network(
 )
 
 NETWORKS = {network.name: network for network in (ALEXNET,)}
+
+
+def named(name):
+    """The Network called `name`. ValueError when there is none."""
+    if name not in NETWORKS:
+        raise ValueError(f"--network {name}: expected {' or '.join(NETWORKS)}")
+    return NETWORKS[name]

@@ -51,7 +51,7 @@ def test_the_demo_draws_everything_and_names_each_file(run, weights, tmp_path, c
     monkeypatch.setattr(stand_ins, "weights", lambda _: weights)
     monkeypatch.setattr(stand_ins, "photographs", dict)
     visualize.main(["--demo", "--run", str(run), "--limit", "43", "--out", str(tmp_path / "out")])
-    names = ["conv1", "activations-construction", "gradcam-construction", "activations-stop",
+    names = ["conv1", "activations-construction", "activations-stop", "gradcam-construction",
              "gradcam-stop", "map"]  # fmt: skip
     paths = [tmp_path / "out" / f"{name}.png" for name in names]
     assert capsys.readouterr().out.split() == [str(path) for path in paths]

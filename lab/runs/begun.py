@@ -16,7 +16,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from lab import device, inputs
+from lab import device, inputs, networks
 from lab.command_line import recorded
 from lab.console import notice
 from lab.data import splits
@@ -26,7 +26,6 @@ from lab.demo import stand_ins
 from lab.features.extraction import extract
 from lab.files import replace
 from lab.formats.weights import digest as weights_digest
-from lab.networks import NETWORKS
 from lab.runs import metrics, plots, report
 from lab.runs import record as records
 from lab.runs.run import LATEST, latest, softmax
@@ -53,7 +52,7 @@ class Begun:
 
     def features(self):
         """What the layer says about every picture: float16 [n, width], each computed once."""
-        args, network = self.args, NETWORKS[self.args.network]
+        args, network = self.args, networks.named(self.args.network)
         features = extract(
             self.dataset.images, self.weights, args.preprocess, self.record.precision, args.cache,
             network, self.record.layer,
@@ -152,11 +151,9 @@ def begin(options, args, method):
     if args.resume:
         folder, before = _stopped(args)
         args = _as_begun(options, args, folder, before)
-    network = NETWORKS[args.network]
+    network = networks.named(args.network)
     layer = args.layer or network.layer
-    if layer not in network.layers:
-        layers = ", ".join(network.layers)
-        raise ValueError(f"--layer {layer}: {network.name} gives features after {layers}")
+    network.check_layer(layer)
     dataset = inputs.labelled(args, DATA, stand_ins.dataset)
     weights = inputs.weights(network, args.weights, args.demo)
     rows, split = _split(dataset, args)
@@ -212,8 +209,8 @@ def _split(dataset, args):
 
 def _described(args, method, layer, dataset, weights, split):
     """The record of a training that begins: all that its numbers depend on."""
-    demo_weights = args.demo and args.weights is None
-    demo_data = args.demo and args.data is None
+    file = args.weights or networks.named(args.network).file
+    tracks = None if dataset.tracks is None else len(np.unique(dataset.tracks))
     return records.Record(
         command=shlex.join(["python", Path(sys.argv[0]).name, *sys.argv[1:]]),
         arguments={**vars(args), "resume": False},
@@ -233,14 +230,14 @@ def _described(args, method, layer, dataset, weights, split):
         seed=args.seed,
         names=dataset.names,
         weights={
-            "path": records.RANDOM if demo_weights else args.weights or NETWORKS[args.network].file,
+            "path": records.RANDOM if args.demo and args.weights is None else file,
             "sha256": weights_digest(weights),
         },
         data={
-            "path": records.DRAWN if demo_data else args.data or DATA,
+            "path": records.DRAWN if args.demo and args.data is None else args.data or DATA,
             "sha256": pictures_digest(dataset.images),
             "pictures": len(dataset),
-            "tracks": None if dataset.tracks is None else len(np.unique(dataset.tracks)),
+            "tracks": tracks,
         },
         split=split,
     )

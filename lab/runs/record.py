@@ -13,10 +13,12 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from lab.console import one_line
 from lab.files import replace_text
-from lab.networks import NETWORKS
+from lab.networks import named
 
 RANDOM = "random weights (--demo)"
 DRAWN = "drawn signs (--demo)"
+TRAIN = "train again with `python train_feature_extraction.py`"
+EVALUATE = "evaluate again with `python evaluate.py`"
 LARGEST = 16_000_000  # bytes; of 10,000 classes with long names a record takes 1 MB
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -99,11 +101,8 @@ class Record(Part):
 
     @model_validator(mode="after")
     def _belongs_together(self):
-        if self.network not in NETWORKS:
-            raise ValueError(f"network: expected {', '.join(NETWORKS)}, found {self.network}")
-        network = NETWORKS[self.network]
-        if self.layer not in network.layers:
-            raise ValueError(f"layer: expected {', '.join(network.layers)}, found {self.layer}")
+        network = named(self.network)
+        network.check_layer(self.layer)
         if self.preprocess not in network.conventions:
             expected = ", ".join(network.conventions)
             raise ValueError(f"preprocess: expected {expected}, found {self.preprocess}")
@@ -151,7 +150,12 @@ def read(folder):
             f"{folder}: expected a training run, found no run.json: "
             "train one with `python train_feature_extraction.py`"
         )
-    return _parsed(path, Record, "record of a training run", "python train_feature_extraction.py")
+    return _parsed(
+        path,
+        Record,
+        "record of a training run",
+        "train again with `python train_feature_extraction.py`",
+    )
 
 
 def read_evaluation(folder):
@@ -159,7 +163,9 @@ def read_evaluation(folder):
     path = Path(folder) / "evaluation.json"
     if not path.exists():
         return None
-    return _parsed(path, Evaluation, "figures of an evaluation", "python evaluate.py")
+    return _parsed(
+        path, Evaluation, "figures of an evaluation", "evaluate again with `python evaluate.py`"
+    )
 
 
 def write(folder, record):
@@ -167,7 +173,7 @@ def write(folder, record):
     replace_text(folder / "run.json", record.model_dump_json(indent=2, exclude_none=True) + "\n")
 
 
-def _parsed(path, kind, expected, command):
+def _parsed(path, kind, expected, remedy):
     try:
         if path.stat().st_size > LARGEST:
             raise ValueError(f"over {LARGEST:,} bytes")
@@ -178,8 +184,7 @@ def _parsed(path, kind, expected, command):
     except ValueError as error:  # no UTF-8
         problem = str(error)
     raise ValueError(
-        f"{path}: expected the {expected}, found damage: {one_line(problem)[:300]}; "
-        f"make it again with `{command}`"
+        f"{path}: expected the {expected}, found damage: {one_line(problem)[:300]}; {remedy}"
     )
 
 

@@ -7,10 +7,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from lab import inputs
+from lab import inputs, networks
 from lab.features.extraction import extract
 from lab.formats.weights import digest as weights_digest
-from lab.networks import NETWORKS
 from lab.runs import record as records
 from lab.training import heads
 
@@ -31,7 +30,7 @@ class Run:
 
     @property
     def network(self):
-        return NETWORKS[self.record.network]
+        return networks.named(self.record.network)
 
     @property
     def layer(self):
@@ -87,7 +86,7 @@ def load(folder, weights=None, preprocess=None, demo=False):
             f"{folder}: its head was trained with --preprocess {record.preprocess}, "
             f"not {preprocess}: leave --preprocess out"
         )
-    network = NETWORKS[record.network]
+    network = networks.named(record.network)
     if not record.ended:
         raise ValueError(f"{folder}: its training was stopped: go on with it with --resume")
     asked = weights or ("random weights" if demo else None)
