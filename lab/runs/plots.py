@@ -222,7 +222,7 @@ def _cells(axes, shares):
     for colours, hidden in [(RIGHT, ~diagonal), (WRONG, diagonal)]:
         shown = np.ma.masked_where(hidden | (shares == 0), shares)
         axes.imshow(shown, cmap=colours, vmin=0, vmax=1)
-    for row, column in np.argwhere(shares >= 0.005):  # less would be written as 0
+    for row, column in np.argwhere(shares > 0.005):  # less would be written as 0
         share = shares[row, column]
         colour = "white" if share > 0.4 else "black"
         axes.text(column, row, f"{100 * share:.0f}", ha="center", va="center", size=8.5, c=colour)

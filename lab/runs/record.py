@@ -24,6 +24,7 @@ LARGEST = 16_000_000  # bytes; of 10,000 classes with long names a record takes 
 Share = Annotated[float, Field(ge=0, le=1)]
 Loss = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=0)]
+Interval = Annotated[list[Share], Field(min_length=2, max_length=2)]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Name = Annotated[str, Field(min_length=1, max_length=1000)]
 
@@ -64,7 +65,7 @@ class Figures(Seen):
     """Figures of pictures that were not."""
 
     count: Count | None = None
-    interval: Annotated[list[Share], Field(min_length=2, max_length=2)] | None = None
+    interval: Interval | None = None
     resampled: str | None = None
     macro_f1: Share | None = None
     ece: Share | None = None
@@ -134,6 +135,7 @@ class Confused(Part):
 class Evaluation(Figures):
     """Of the file evaluation.json."""
 
+    interval: Interval
     data: str = ""
     head: str = ""
     temperature: Annotated[float, Field(gt=0)] = 1.0

@@ -1,19 +1,22 @@
 """`report.html`: what a run came to, in one page that needs no network and runs no script.
 
-Figures and words come from `run.json` and, where they are, `evaluation.json` and `evaluation.csv`;
-pictures are the PNG files of the run folder. Everything read is escaped.
+`page` makes it of plain values, by the template `report.html.j2`, which escapes all it is given;
+`write` reads them from a run folder: `run.json`, `history.csv`, the PNG files and, where they are,
+`evaluation.json` and `evaluation.csv`.
 """
 
 import base64
 import json
-from html import escape
+import math
+from datetime import UTC, datetime
 from pathlib import Path
-from string import Template
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from lab.files import replace_text
 from lab.runs import record as records
 
-# File name -> heading, and what to look for. Other PNG files come after these.
+# Name of a plot -> heading, and what to look for. Others come after these.
 PLOTS = {
     "learning_curves": (
         "Learning curves",
@@ -30,20 +33,30 @@ PLOTS = {
     ),
     "reliability": (
         "Reliability",
-        "Bars on the dashed line: it is right as often as it says. Below it: trust it less than it "
-        "trusts itself.",
+        "A bar that ends within its black range: it is right as often as it says. One that ends "
+        "below: trust it less than it trusts itself.",
     ),
     "class_balance": (
         "Class balance",
         "Classes with short bars are learned from few pictures, and judged by few.",
     ),
 }
+# What was kept apart -> what an accuracy on the validation pictures means.
 SPLITS = {
-    "track": "none of them of a sign it was trained on: all pictures of one sign, or copies of one "
-    "picture, are on one side of the split.",
-    "random": "by a random split, which flatters: frames of one filmed sign, or copies of one "
-    "picture, are on both sides. On new ones expect less; --split track measures it.",
+    "tracks": "none of them of a sign it was trained on: all pictures of one sign are on one side "
+    "of the split.",
+    "pattern": "none of them of a group it was trained on: no group, as --group-pattern names them "
+    "by their file names, is on both sides of the split.",
+    "copies": "and only near-copies were kept apart: pictures of one thing, taken one after the "
+    "other, may be on both sides of the split. Expect less on pictures from elsewhere; "
+    "--group-pattern tells what belongs together.",
+    "random": "by a random split, which flatters: pictures that belong together, or copies of one, "
+    "are on both sides. On new ones expect less; --group-pattern tells what belongs together.",
 }
+RANDOM_FRAMES = (
+    "by a random split, which flatters: frames of one filmed sign are on both sides. On new signs "
+    "expect less; --split track measures it."
+)
 FIGURES = {
     "accuracy": "accuracy",
     "interval": "95% interval",
@@ -53,211 +66,180 @@ FIGURES = {
     "loss": "loss",
     "count": "pictures",
 }
+FACTS = {
+    "method": "method",
+    "network": "network",
+    "layer": "layer",
+    "seed": "seed",
+    "preprocess": "preprocess",
+    "precision": "precision",
+    "device": "device",
+    "temperature": "temperature",
+    "best_epoch": "epoch of the lowest validation loss",
+}
+# Pixels of a plot to one of the page: sharp on a fine screen, and still read on a telephone, where
+# a wider one scrolls in its box.
+SHARP, SMALL = 1.4, 3
+
+
+def page(record, evaluation, classes, epochs, plots):
+    """The page, HTML.
+
+    record, evaluation: what run.json and evaluation.json hold; without a test the second is empty.
+    classes, epochs: the rows of evaluation.csv and history.csv, dicts of one order; maybe none.
+    plots: name -> content of a PNG file; of the test set when the name begins with `test_`.
+    """
+    data = Path(record["data"]["path"]).name
+    return TEMPLATES.get_template("report.html.j2").render(
+        title=f"{record['network']} on {data}, {len(record['names']):,} classes",
+        when=f"Started {_utc(record['started'])}",
+        headlines=_headlines(record, evaluation),
+        sets=_sets(record, evaluation),
+        figures=FIGURES,
+        plots=[_plot(name, plots[name]) for name in _in_order(plots)],
+        classes=sorted(classes, key=_hardness),
+        command=record["command"],
+        recipe=_recipe(record),
+        arguments=json.dumps(record["arguments"], indent=2, ensure_ascii=False),
+        epochs=epochs,
+    )
+
+
+def _figure(value):
+    """Three decimals, thousands marked; nothing for what is unknown."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    if isinstance(value, list):
+        return "–".join(map(_figure, value))
+    if isinstance(value, float):
+        return f"{value:,.3f}" if abs(value) >= 0.001 or not value else f"{value:.2g}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+TEMPLATES = Environment(
+    loader=FileSystemLoader(Path(__file__).parent),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+TEMPLATES.filters["figure"] = _figure
+
+
+def _utc(moment):
+    """A moment in ISO 8601, of any time zone, as all on the page are written."""
+    return datetime.fromisoformat(moment).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _headlines(record, evaluation):
+    """Accuracies and what each means, the one that counts most first."""
+    split = record["split"]
+    meaning = f"of {split['validation']:,} validation pictures are named right, "
+    validation = (record["metrics"]["validation"]["accuracy"], meaning + _worth(record))
+    if not evaluation:
+        return [validation]
+    low, high = evaluation["interval"]
+    tested = f"of the test pictures are named right (95% interval {low:.1%} to {high:.1%})."
+    tested += _trained_on(evaluation.get("trained_on", {"count": 0}))
+    return [(evaluation["accuracy"], tested), validation]
+
+
+def _worth(record):
+    """What an accuracy on the validation pictures is worth: it depends on what was kept apart."""
+    by, filmed = _kept_apart(record), record["data"].get("tracks") is not None
+    return RANDOM_FRAMES if by == "random" and filmed else SPLITS[by]
+
+
+def _kept_apart(record):
+    """A key of SPLITS. A record without `by` says only whether anything was kept apart."""
+    split = record["split"]
+    if "by" in split:
+        return split["by"]
+    if split["kind"] == "random":
+        return "random"
+    if record["arguments"].get("group_pattern"):
+        return "pattern"
+    return "copies" if record["data"].get("tracks") is None else "tracks"
+
+
+def _trained_on(trained_on):
+    if not trained_on["count"]:
+        return ""
+    text = f" {trained_on['count']:,} of them were also trained on, which flatters"
+    without = trained_on.get("accuracy_without")  # None when no others are left
+    return text + ("." if without is None else f"; of the others {without:.1%} are named right.")
+
+
+def _sets(record, evaluation):
+    """Set of pictures -> its figures."""
+    split, figures = record["split"], record["metrics"]
+    sets = {
+        "training": {"count": split["train"], **figures["train"]},
+        "validation": {"count": split["validation"], **figures["validation"]},
+    }
+    return sets | {"test": evaluation} if evaluation else sets
+
+
+def _in_order(names):
+    known = [name for plot in PLOTS for name in (f"test_{plot}", plot) if name in names]
+    return known + sorted(set(names).difference(known))
+
+
+def _plot(name, content):
+    plot = name.removeprefix("test_")
+    heading, caption = PLOTS.get(plot, (plot.replace("_", " "), ""))
+    width = int.from_bytes(content[16:20])  # where every PNG file tells it
+    return {
+        "heading": heading if plot == name else f"{heading}, test set",
+        "caption": caption,
+        "content": base64.b64encode(content).decode(),
+        "width": round(width / SHARP),
+        "least": round(width / SMALL),
+    }
+
+
+def _hardness(row):
+    """Sorts the classes found least often first, those that do not occur last."""
+    return math.isnan(row["recall"]), row["recall"]
+
+
+def _recipe(record):
+    """All that the figures of a run may depend on, but for its arguments: name -> value."""
+    facts = {name: record.get(key) for key, name in FACTS.items()}
+    for group in ("weights", "data", "split", "versions"):
+        facts |= {f"{group} {key}": value for key, value in record[group].items()}
+    return {name: value for name, value in facts.items() if value is not None}
+
+
+# ---- reading and writing -----------------------------------------------------------------------
 
 
 def write(folder, record=None):
-    """Write `FOLDER/report.html`; the path to it.
+    """Write `FOLDER/report.html`, whole or not at all; the path to it.
 
-    record: what `run.json` will hold; None reads it.
+    record: what `run.json` is going to hold; None reads it.
     Raises FileNotFoundError when there is no `run.json`, ValueError when a file is damaged or the
     training has not ended.
     """
     folder = Path(folder)
-    record = (record or records.read(folder)).model_dump(mode="json")
-    if not record["metrics"]:
+    record = record or records.read(folder)
+    if not record.ended:
         raise ValueError(f"{folder}: its training has not ended, so there is nothing to report")
-    evaluation = records.read_evaluation(folder)
-    evaluation = evaluation.model_dump(mode="json") if evaluation else {}
-    data = Path(record["data"]["path"]).name
-    page = PAGE.substitute(
-        title=escape(f"{record['network']} on {data}, {len(record['names'])} classes"),
-        when=escape(record["started"].replace("T", " ").replace("Z", " UTC")),
-        headline=_headline(record, evaluation),
-        figures=_figures(record, evaluation),
-        plots=_plots(folder),
-        classes=_classes(records.read_classes(folder)),
-        epochs=_epochs(records.read_history(folder)),
-        recipe=_recipe(record),
+    text = page(
+        _plain(record),
+        _plain(records.read_evaluation(folder)),
+        _rows(records.read_classes(folder)),
+        _rows(records.read_history(folder)),
+        {file.stem: file.read_bytes() for file in folder.glob("*.png")},
     )
     path = folder / "report.html"
-    replace_text(path, page)
+    replace_text(path, text)
     return path
 
 
-def _headline(record, evaluation):
-    """The accuracy that counts most, and what it means."""
-    validation, split = record["metrics"]["validation"]["accuracy"], record["split"]
-    meaning = f"of {split['validation']:,} validation pictures are named right, "
-    meaning += SPLITS[split["kind"]]
-    if not evaluation:
-        return _big(validation, meaning)
-    low, high = evaluation["interval"]
-    tested = f"of the test pictures are named right (95% interval {low:.1%} to {high:.1%})."
-    trained_on = evaluation.get("trained_on", {"count": 0})
-    if trained_on["count"]:
-        tested += f" {trained_on['count']:,} of them were also trained on, which flatters"
-        without = trained_on["accuracy_without"]  # None when no others are left
-        tested += "." if without is None else f"; of the others {without:.1%} are named right."
-    return _big(evaluation["accuracy"], tested) + f"<p>{validation:.1%} {escape(meaning)}</p>"
+def _plain(record):
+    return {} if record is None else record.model_dump(mode="json", exclude_none=True)
 
 
-def _big(accuracy, meaning):
-    return f'<p class="big"><strong>{accuracy:.1%}</strong> <span>{escape(meaning)}</span></p>'
-
-
-def _figures(record, evaluation):
-    """A table: a row a figure, a column a set of pictures."""
-    split = record["split"]
-    sets = {
-        "training": {"count": split["train"], **record["metrics"]["train"]},
-        "validation": {"count": split["validation"], **record["metrics"]["validation"]},
-    }
-    if evaluation:
-        sets["test"] = evaluation
-    head = "".join(f"<th>{name}</th>" for name in sets)
-    rows = "".join(
-        f"<tr><th>{name}</th>"
-        + "".join(f"<td>{_number(figures.get(key))}</td>" for figures in sets.values())
-        + "</tr>"
-        for key, name in FIGURES.items()
-    )
-    return f'<table class="figures"><tr><th></th>{head}</tr>{rows}</table>'
-
-
-def _number(value):
-    """Three decimals, thousands marked; nothing for what is unknown."""
-    if value is None:
-        return ""
-    if isinstance(value, list):
-        return "–".join(map(_number, value))
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.3f}"
-
-
-def _plots(folder):
-    names = {file.stem for file in folder.glob("*.png")}
-    known = [name for plot in PLOTS for name in (f"test_{plot}", plot) if name in names]
-    others = sorted(names.difference(known))
-    return "".join(_plot(folder / f"{name}.png") for name in known + others)
-
-
-def _plot(file):
-    plot = file.stem.removeprefix("test_")
-    heading, caption = PLOTS.get(plot, (plot.replace("_", " "), ""))
-    if plot != file.stem:
-        heading += ", test set"
-    content = base64.b64encode(file.read_bytes()).decode()
-    image = f'<img alt="{escape(f"{heading}. {caption}")}" src="data:image/png;base64,{content}">'
-    return (
-        f"<section><h2>{escape(heading)}</h2><figure><figcaption>{escape(caption)}</figcaption>"
-        f"{_wide(image, heading)}</figure></section>"
-    )
-
-
-def _wide(content, name):
-    """A box that scrolls sideways where the window is too narrow, also by keyboard."""
-    return (
-        f'<div class="wide" tabindex="0" role="region" aria-label="{escape(name)}">{content}</div>'
-    )
-
-
-def _table(table):
-    return table.to_html(index=False, border=0, float_format="{:.3f}".format, na_rep="")
-
-
-def _classes(table):
-    """The table of `evaluation.csv`, the classes found least often first."""
-    if table is None:
-        return ""
-    rows = _table(table.sort_values("recall", kind="stable"))
-    return (
-        "<section><h2>Class by class</h2><p>Recall: share of its pictures that are found. "
-        "Precision: share of the pictures given its name that are it. Hardest first.</p>"
-        f"{_wide(rows, 'Class by class')}</section>"
-    )
-
-
-def _epochs(table):
-    if table is None:
-        return ""
-    rows = _wide(_table(table), "Epochs")
-    return f"<details><summary>Epoch by epoch</summary>{rows}</details>"
-
-
-def _recipe(record):
-    """How to repeat the run: its command, and all that its figures may depend on."""
-    facts = {
-        name: record.get(name)
-        for name in ("seed", "preprocess", "precision", "device", "temperature", "best_epoch")
-    }
-    for group in ("weights", "data", "split", "versions"):
-        facts |= {f"{group} {key}": value for key, value in record[group].items()}
-    rows = "".join(
-        f"<tr><th>{escape(name.replace('_', ' '))}</th><td>{escape(str(value))}</td></tr>"
-        for name, value in facts.items()
-        if value is not None
-    )
-    arguments = escape(json.dumps(record["arguments"], indent=2, ensure_ascii=False))
-    return (
-        f'<pre>{escape(record["command"])}</pre><table class="recipe">{rows}</table>'
-        f"<details><summary>All arguments</summary><pre>{arguments}</pre></details>"
-    )
-
-
-PAGE = Template("""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy"
- content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<link rel="icon" href="data:,">
-<title>$title</title>
-<style>
-:root { color-scheme: light dark; --ink: #1a1a1a; --soft: #595959; --paper: #fff; --line: #ddd;
-  --accent: #0072b2; }
-@media (prefers-color-scheme: dark) {
-  :root { --ink: #eee; --soft: #aaa; --paper: #16181b; --line: #3a3d42; --accent: #56b4e9; }
-}
-* { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 72rem; padding: 1rem; font: 1rem/1.5 system-ui, sans-serif;
-  color: var(--ink); background: var(--paper); overflow-wrap: anywhere; }
-h1 { font-size: 1.3rem; margin: 0; }
-h2 { font-size: 1.15rem; margin: 2.5rem 0 .3rem; }
-.when, figcaption, section > p { color: var(--soft); }
-.big { display: flex; flex-wrap: wrap; align-items: center; gap: .3rem 1.2rem; margin: 1rem 0; }
-.big strong { font-size: clamp(3rem, 12vw, 5rem); line-height: 1; color: var(--accent); }
-.big span { flex: 1 1 16rem; max-width: 38rem; font-size: 1.1rem; }
-.figures { max-width: 40rem; }
-.figures td, .figures tr:first-child th { text-align: right; overflow-wrap: normal; }
-.figures th { font-weight: normal; color: var(--soft); }
-figure { margin: 0; }
-figcaption { margin-bottom: .6rem; max-width: 45rem; }
-.wide { overflow-x: auto; border: 1px solid var(--line); border-radius: 6px; }
-img { display: block; margin: 0 auto; max-width: 100%; height: auto; background: #fff; }
-@media (max-width: 40rem) {
-  img { max-width: none; }
-  figure .wide::before { content: "scroll sideways \\2192"; position: sticky; left: .5rem;
-    font-size: .8rem; color: var(--soft); }
-  .figures th, .figures td { padding: .3rem .2rem; }
-}
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-th, td { text-align: left; vertical-align: top; padding: .3rem .7rem;
-  border-bottom: 1px solid var(--line); }
-.wide th, .wide td { white-space: nowrap; }
-.recipe th { width: 9rem; font-weight: normal; color: var(--soft); }
-summary { margin: 1rem 0; cursor: pointer; }
-pre { white-space: pre-wrap; padding: .8rem; border: 1px solid var(--line); border-radius: 6px; }
-</style>
-</head>
-<body>
-<header><h1>$title</h1><div class="when">$when</div></header>
-<main>
-$headline
-$figures
-$plots
-$classes
-<section><h2>How to repeat it</h2>$recipe$epochs</section>
-</main>
-</body>
-</html>
-""")
+def _rows(table):
+    return [] if table is None else table.to_dict("records")

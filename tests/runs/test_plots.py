@@ -107,6 +107,12 @@ def test_confusion_shows_shares_of_rows_and_leaves_zeros_blank(tmp_path):
     assert "0" not in {text.get_text() for text in figure.axes[0].texts}
 
 
+def test_no_cell_with_a_mistake_says_zero_percent(tmp_path):
+    labels, predictions = np.zeros(200, int), np.arange(200) // 199  # half a percent is wrong
+    figure = plots.confusion(labels, predictions, NAMES, tmp_path / "confusion.png")
+    assert [text.get_text() for text in figure.axes[0].texts] == ["100"]
+
+
 def test_confusion_names_the_most_frequent_mistake(tmp_path):
     figure = plots.confusion(LABELS, PREDICTIONS, NAMES, tmp_path / "confusion.png")
     assert "3 of 6 pictures named right (50.0%)" in title(figure)

@@ -1,11 +1,14 @@
 """The report stands alone, believes nothing it reads, and says what its numbers are worth."""
 
+import errno
 import json
+import re
 import shutil
 import socket
 import subprocess
 import time
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -35,7 +38,7 @@ RECORD = {
     },
     "best_epoch": 2,
 }
-EVALUATION = {"count": 200, "accuracy": 0.7, "interval": [0.6, 0.78], "macro_f1": 0.66, "ece": 0.1}
+EVALUATION = {"count": 200, "accuracy": 0.7, "interval": [0.6, 0.78], "loss": 0.9}
 
 
 class Page(HTMLParser):
@@ -60,7 +63,8 @@ class Page(HTMLParser):
 def run(tmp_path):
     """A run folder with two plots."""
     (tmp_path / "run.json").write_text(json.dumps(RECORD))
-    pd.DataFrame({"epoch": [1, 2], "val_loss": [0.7, 0.5]}).to_csv(tmp_path / "history.csv")
+    epochs = {key: [0.7, 0.5] for key in ("loss", "accuracy", "val_loss", "val_accuracy")}
+    pd.DataFrame({"epoch": [1, 2], **epochs}).to_csv(tmp_path / "history.csv", index=False)
     noise = np.random.default_rng(0).integers(0, 256, (700, 1500, 3), np.uint8)
     for name in ("mistakes", "learning_curves", "zebra"):
         Image.fromarray(noise).save(tmp_path / f"{name}.png")
@@ -70,6 +74,7 @@ def run(tmp_path):
 def evaluated(run):
     (run / "evaluation.json").write_text(json.dumps(EVALUATION))
     table = {"name": ["None", EVIL], "precision": [0.5, None], "recall": [0.9, 0.2]}
+    table |= {"f1": [0.6, None], "support": [10, 20]}
     pd.DataFrame(table).rename_axis("label").to_csv(run / "evaluation.csv")
     return run
 
@@ -82,8 +87,9 @@ def test_it_refers_to_nothing_outside_and_runs_no_script(run):
     found = page(evaluated(run))
     assert not found.all("script")
     addresses = [a[key] for _, a in found.tags for key in ("src", "href", "srcset") if key in a]
-    assert len(addresses) == 4
-    assert all(address.startswith("data:") for address in addresses)
+    outside = [address for address in addresses if not address.startswith("#")]
+    assert len(outside) == 4
+    assert all(address.startswith("data:") for address in outside)
     style = (run / "report.html").read_text()
     assert "http:" not in style
     assert "https:" not in style
@@ -105,9 +111,44 @@ def test_plots_come_in_order_with_captions_and_unknown_ones_last(run):
     assert "it only remembers" in found.text
 
 
+def test_contents_lead_to_every_section(run):
+    found = page(evaluated(run))
+    links = [a["href"] for a in found.all("a")]
+    sections = [f"#{section['id']}" for section in found.all("section")]
+    assert links == sections
+    assert len(links) == 3 + 3  # plots; classes, recipe, epochs
+    contents = found.text[: found.text.index("it only remembers")]
+    for heading in ("Learning curves", "zebra", "Class by class", "How to repeat it"):
+        assert heading in contents
+
+
 def test_a_split_by_track_is_said_to_be_on_signs_never_seen(run):
     text = page(run).text
     assert "80.0% of 500 validation pictures are named right, none of them of a sign" in text
+
+
+FOLDER = {"path": "flower_photos", "sha256": "cd" * 32, "pictures": 1500, "tracks": None}
+NEVER = "none of them of a group it was trained on"
+LESS = "only near-copies were kept apart"
+
+
+@pytest.mark.parametrize(
+    ("split", "arguments", "said"),
+    [
+        ({"by": "pattern"}, {}, NEVER),
+        ({"by": "copies"}, {}, LESS),
+        ({"by": "random", "kind": "random"}, {}, "which flatters"),
+        ({"kind": "random"}, {}, "which flatters"),  # records made before `by` was noted
+        ({"kind": "track"}, {}, LESS),
+        ({"kind": "track"}, {"group_pattern": "(.*)_"}, NEVER),
+    ],
+)
+def test_of_a_folder_the_page_says_what_was_kept_apart_and_nothing_of_signs(split, arguments, said):
+    changed = {"data": FOLDER, "split": RECORD["split"] | split, "arguments": arguments}
+    text = Page(report.page(RECORD | changed, {}, [], [], {})).text
+    assert said in " ".join(text.split())
+    assert "--group-pattern" in text
+    assert not re.search(r"\bsigns?\b", text)
 
 
 def test_a_random_split_is_said_to_flatter(run):
@@ -156,15 +197,50 @@ def test_it_says_how_to_repeat_the_run(run):
         assert fact in text
 
 
+def test_method_network_and_layer_are_part_of_the_recipe():
+    record = RECORD | {"method": "fine-tuning", "network": "vgg16", "layer": "conv4"}
+    text = Page(report.page(record, {}, [], [], {})).text
+    for fact in ("fine-tuning", "vgg16", "conv4"):
+        assert fact in text[text.index("How to repeat it") :]
+
+
+def test_moments_are_told_in_universal_time():
+    record = RECORD | {"started": "2026-01-02T01:04:05+09:00"}
+    assert "2026-01-01 16:04:05 UTC" in report.page(record, {}, [], [], {})
+
+
+def test_small_figures_are_not_rounded_to_nothing():
+    epochs = [{"epoch": 1000, "l2": 0.0003, "loss": 0.12345, "val_loss": float("nan")}]
+    text = Page(report.page(RECORD, {}, [], epochs, {})).text
+    cells = text[text.rindex("val_loss") :].split()
+    assert cells == ["val_loss", "1,000", "0.0003", "0.123"]
+
+
+def test_a_report_that_cannot_be_written_leaves_the_former_one(run, monkeypatch):
+    former = report.write(run).read_text()
+
+    def full(path, text, **_):
+        path.write_bytes(text[:100].encode())
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(OSError, match="free some space"):
+        report.write(run)
+    assert (run / "report.html").read_text() == former
+
+
 def test_a_folder_without_a_run_is_one_line(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"run\.json is not there"):
+    with pytest.raises(FileNotFoundError, match=r"expected a training run, found no run\.json"):
         report.write(tmp_path)
 
 
-def test_a_damaged_record_is_one_line_that_names_it(run):
-    (run / "evaluation.json").write_text("{")
-    with pytest.raises(ValueError, match=r"evaluation\.json: expected JSON"):
+@pytest.mark.parametrize("file", ["run.json", "evaluation.json", "evaluation.csv", "history.csv"])
+@pytest.mark.parametrize("content", ["", "{", "{}", "[1, 2]", "a,b\n1,x\n"])
+def test_a_damaged_file_is_one_line_that_names_it(run, file, content):
+    (evaluated(run) / file).write_text(content)
+    with pytest.raises(ValueError, match=file) as error:
         report.write(run)
+    assert "\n" not in str(error.value)
 
 
 def test_an_unfinished_training_has_no_report(run):
@@ -240,3 +316,9 @@ def test_a_browser_shows_it_without_errors_or_scrolling_sideways(driver, run, wi
     assert look["sheets"] == 1, "the policy lets the page's own style through"
     if width == 390:
         assert look["wide"] > width, "plots keep a size that can be read and scroll in their box"
+
+
+def test_a_plot_of_common_width_fits_a_telephone(driver, run, tmp_path):
+    Image.new("RGB", (1024, 900)).save(run / "learning_curves.png")
+    look, _ = seen(driver, report.write(run), 390, tmp_path / "profile")
+    assert look["wide"] < 390
