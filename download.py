@@ -17,9 +17,10 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from lab.command_line import parser, user_errors
-from lab.console import notice, readable
+from lab.console import notice, one_line, readable
 from lab.downloads.assets import ASSETS, LESSONS
 
 
@@ -31,9 +32,17 @@ def asset_name(text):
 
 def mirror(text):
     """A base URL, or a folder that exists."""
-    if not text.startswith(("http://", "https://")) and not Path(text).is_dir():
+    try:
+        known = Path(text).is_dir() or is_address(text)
+    except (OSError, ValueError):  # far too long, or an address with a bracket missing
+        known = False
+    if not known:
         raise argparse.ArgumentTypeError(f"{text} is neither a folder nor an http(s) address")
     return text
+
+
+def is_address(text):
+    return text.startswith(("http://", "https://")) and bool(urlsplit(text).hostname)
 
 
 def show_list(folder):
@@ -44,7 +53,7 @@ def show_list(folder):
                 f"{name:9} {asset.result:32} {readable(asset.size):>7}  "
                 f"{state(folder / asset.result):4}  {asset.hosts[0]}"
             )
-    print(f"\nhere is {folder.resolve()}")
+    print(f"\nhere is {one_line(str(folder.resolve()))}")
 
 
 def state(result):
@@ -67,7 +76,8 @@ def obtain_all(assets, folder, place):
         except Unavailable:
             missing.append(asset)
         else:
-            print(f"{folder / asset.result}: {'fetched' if fetched else 'already here'}, verified")
+            path = one_line(str(folder / asset.result))
+            print(f"{path}: {'fetched' if fetched else 'already here'}, verified")
     return missing, client.answered or not client.silent
 
 
@@ -116,7 +126,8 @@ def main(argv=None):
         assets = [asset for name in names for asset in ASSETS[name]]
         missing, answered = obtain_all(assets, arguments.to, arguments.mirror)
         if missing:
-            notice("\n".join(how_to_get(missing, arguments.to, answered)))
+            for line in how_to_get(missing, arguments.to, answered):
+                notice(line)
         return 2 if missing else 0
 
 

@@ -4,11 +4,13 @@ import os
 import subprocess
 import sys
 
+import pytest
 from conftest import PROJECT
-from served import names
+from served import asset_of, names
 
 import download
 from lab.downloads import assets
+from tests.broken_server import BODY
 
 
 def run(*arguments, **environment):
@@ -43,6 +45,32 @@ def test_without_a_network_the_program_asks_whether_there_is_one(tmp_path):
     assert ran.returncode == 2
     assert "Is this machine online?" in ran.stderr
     assert "Traceback" not in ran.stderr
+
+
+HOSTILE = ["a\nfile.bin: already here, verified", "\x1b[2J", "\x9b2J", os.fsdecode(b"\xff\xfe")]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_the_name_of_a_folder_cannot_forge_results_nor_end_the_program(
+    name, server, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(download, "ASSETS", {"file": (asset_of(server),)})
+    folder = tmp_path / name
+    assert download.main(["file", "--to", str(folder)]) == 0
+    assert download.main(["--list", "--to", str(folder)]) == 0
+    assert (folder / "file.bin").read_bytes() == BODY
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) == 5  # a result, the list of one under its heading, a space, a folder
+    assert all(line.isprintable() for line in said)
+
+
+@pytest.mark.parametrize("place", ["http://", "http://[::1", "ftp://host", "a" * 5000, "\x1b[2J"])
+def test_a_place_that_is_none_is_one_line(place, tmp_path):
+    ran = run("pictures", "--to", tmp_path, "--from", place)
+    assert ran.returncode == 2
+    assert ran.stderr.count("\n") == 1
+    assert ran.stderr.rstrip("\n").isprintable()
+    assert "is neither a folder nor" in ran.stderr
 
 
 def test_the_environment_names_a_mirror(tmp_path):

@@ -2,19 +2,22 @@
 
 import hashlib
 import os
-import shutil
 import tarfile
-import zipfile
+import zlib
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
 from lab.console import notice
 from lab.downloads import transfers
+from lab.formats import zips
 
 FLOWERS = 3670  # pictures in flower_photos.tgz
+FLOWERS_SIZE = 400_000_000  # bytes at most when unpacked; they have 229 million
 SIGNS = ("train.p", "valid.p", "test.p")  # in traffic-signs-data.zip
+SIGNS_SIZE = 250_000_000  # bytes at most when unpacked; 51,839 signs have 162 million
 
 
 def obtain(asset, folder, mirror, client):
@@ -104,13 +107,8 @@ def check_hash(path, expected):
 
 
 def check_zip(path):
-    try:
-        with zipfile.ZipFile(path) as archive:
-            broken = archive.testzip() or ", ".join(sorted({*SIGNS} - {*archive.namelist()}))
-    except zipfile.BadZipFile as error:
-        raise ValueError(f"{path}: {error}") from error
-    if broken:
-        raise ValueError(f"{path}: broken or missing in it: {broken}")
+    with TemporaryDirectory(dir=path.parent) as folder:
+        unzip(path, Path(folder))
 
 
 def check_weights(path):
@@ -152,20 +150,38 @@ def convert(caffemodel, npy):
 
 
 def untar(archive, folder):
+    """What is below the name of `folder` in the archive."""
     try:
-        with tarfile.open(archive) as tar:
-            tar.extractall(folder.parent, filter="data")
-    except tarfile.TarError as error:
+        with tarfile.open(archive, "r:gz") as tar:
+            for member in bounded(archive, tar):
+                if PurePosixPath(member.name).parts[:1] == (folder.name,):
+                    tar.extract(member, folder.parent, filter="data")
+    except (tarfile.TarError, zlib.error, EOFError) as error:
         raise ValueError(f"{archive}: {error}") from error
     check_flowers(folder)
 
 
+def bounded(archive, tar):
+    """The members of `tar`, one by one; ValueError when it holds more or other than pictures."""
+    size = 0
+    for count, member in enumerate(tar, start=1):
+        size += member.size
+        if count > 2 * FLOWERS or size > FLOWERS_SIZE:
+            raise ValueError(f"{archive}: holds far more than {FLOWERS} pictures")
+        if member.issparse() or not (member.isreg() or member.isdir()):
+            raise ValueError(f"{archive}: {member.name} is neither a file nor a folder")
+        yield member
+
+
 def unzip(archive, folder):
     folder.mkdir(exist_ok=True)
-    with zipfile.ZipFile(archive) as source:
+    remedy = "perhaps another mirror has it whole"
+    with zips.opened(archive, SIGNS_SIZE, remedy) as source:
+        missing = sorted({*SIGNS} - {*source.namelist()})
+        if missing:
+            raise ValueError(f"{archive}: {', '.join(missing)} missing in it; {remedy}")
         for name in SIGNS:  # these by name, whatever else is in it
-            with source.open(name) as packed, (folder / name).open("wb") as file:
-                shutil.copyfileobj(packed, file)
+            (folder / name).write_bytes(zips.unpacked(archive, source, name, remedy))
     check_signs(folder)
 
 

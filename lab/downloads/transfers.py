@@ -139,7 +139,7 @@ class Client:
             try:
                 return self._fetch_from(place, path, size, check, exact)
             except MirrorError as error:
-                notice(f"  {where(place)}: {one_line(str(error))}")
+                notice(f"  {one_line(f'{where(place)}: {error}')}")
         raise Unavailable(f"{path.name}: none of {len(places)} mirrors delivered it")
 
     def _fetch_from(self, place, path, size, check, exact):
@@ -187,8 +187,8 @@ class Transfer:
             except MirrorError as error:
                 failures = 1 if self.part.size > furthest + BLOCK else failures + 1
                 if failures >= min(error.attempts, self.patience.attempts):
-                    if isinstance(error, (NoHost, NoConnection)):
-                        self.client.silent[server] = str(error)
+                    if isinstance(error, (NoHost, NoConnection)):  # here or where it redirects
+                        self.client.silent[urlsplit(error.__cause__.request.url)[:2]] = str(error)
                     raise
             furthest = max(furthest, self.part.size)
             time.sleep(self.patience.pause * 2 ** (failures - 1))
@@ -299,16 +299,16 @@ def most(size, exact):
 
 def copy(source, part, limit):
     """A mirror that is a folder."""
-    part.discard()
     try:
         found = source.stat()
         if not stat.S_ISREG(found.st_mode):
             raise MirrorError("no regular file")
         if found.st_size > limit:
             raise MirrorError(f"has more than {limit} bytes")
+        part.discard()
         shutil.copyfile(source, part.path)
     except OSError as error:
-        if error.errno in DISK_FULL:
+        if is_full(error):
             raise
         raise MirrorError(error.strerror or str(error)) from error
 
@@ -318,6 +318,8 @@ def verify(part, check):
     try:
         check(part.path)
     except (ValueError, OSError) as error:
+        if is_full(error):
+            raise
         part.discard()
         raise MirrorError(f"not the right file: {error}") from error
     part.note.unlink(missing_ok=True)
@@ -348,6 +350,11 @@ def reasons(patience):
         raise MirrorError(str(error)) from error
 
 
+def is_full(error):
+    """Whether it says that the disk is full."""
+    return isinstance(error, OSError) and error.errno in DISK_FULL
+
+
 @contextmanager
 def workspace(result):
     """The folder `NAME.part` beside the path `result`, for this program alone until the block ends.
@@ -360,7 +367,7 @@ def workspace(result):
         try:
             yield folder
         except BaseException as error:
-            full = isinstance(error, OSError) and error.errno in DISK_FULL
+            full = is_full(error)
             kept = [path for path in folder.iterdir() if path.suffix != ".json"]
             useless = full or isinstance(error, ValueError)  # trying again would change nothing
             if useless or not any(path.stat().st_size for path in kept):

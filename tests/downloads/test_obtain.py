@@ -1,7 +1,10 @@
 """From an entry in the table of assets to a file the lessons can use."""
 
+import errno
+import gzip
 import io
 import pickle
+import re
 import tarfile
 import zipfile
 from dataclasses import replace
@@ -13,6 +16,7 @@ from served import asset_of, fetch, names, unhashed
 
 from lab.data import dataset as datasets
 from lab.downloads import obtain, transfers
+from lab.formats import zips
 from tests import broken_server as broken
 from tests.broken_server import BODY
 
@@ -120,9 +124,9 @@ def pack(members):
     return file.getvalue()
 
 
-def zipped(members):
+def zipped(members, compression=zipfile.ZIP_STORED):
     file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
+    with zipfile.ZipFile(file, "w", compression, compresslevel=1) as archive:
         for name, content in members.items():
             archive.writestr(name, content)
     return file.getvalue()
@@ -146,32 +150,127 @@ def test_flowers_are_unpacked_and_stay_where_they_are(server, tmp_path, monkeypa
     assert names(tmp_path) == ["flower_photos"]
 
 
-def test_an_archive_cannot_write_outside_its_folder(server, tmp_path):
-    body = pack({"../../outside.jpg": b"jpg"})
-    asset = made_of(server, body, "flower_photos.tgz", "flower_photos")
-    with pytest.raises(ValueError, match="outside"):
+@pytest.mark.parametrize("name", ["flower_photos/../../outside.jpg", "../outside.jpg", "lock"])
+def test_an_archive_cannot_write_outside_its_folder(name, server, tmp_path):
+    asset = made_of(server, pack({name: b"jpg"}), "flower_photos.tgz", "flower_photos")
+    with pytest.raises(ValueError, match=r"outside|expected 3670 pictures"):
         fetch(asset, tmp_path / "here")
     assert names(tmp_path) == ["here"]
     assert names(tmp_path / "here") == []
 
 
+MEMBERS = {
+    "link": {"type": tarfile.SYMTYPE, "linkname": "daisy"},
+    "hard link": {"type": tarfile.LNKTYPE, "linkname": "flower_photos.tgz"},
+    "pipe": {"type": tarfile.FIFOTYPE},
+    "device": {"type": tarfile.CHRTYPE},
+    "holes": {"pax_headers": {"GNU.sparse.size": "1" + 15 * "0", "GNU.sparse.map": "0,0"}},
+    "size": {"size": 10**10},
+}
+
+
+@pytest.mark.parametrize("kind", MEMBERS)
+def test_an_archive_unpacks_to_files_of_a_bounded_size_only(kind, server, tmp_path):
+    info = tarfile.TarInfo("flower_photos/daisy/1.jpg")
+    for name, value in MEMBERS[kind].items():
+        setattr(info, name, value)
+    body = gzip.compress(info.tobuf(tarfile.PAX_FORMAT) + bytes(1024))
+    asset = made_of(server, body, "flower_photos.tgz", "flower_photos")
+    with pytest.raises(ValueError, match=r"neither a file nor a folder|far more than 3670"):
+        fetch(asset, tmp_path)
+    assert names(tmp_path) == []
+
+
+def test_an_archive_of_very_many_files_is_not_unpacked(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(obtain, "FLOWERS", 2)
+    body = pack({f"flower_photos/daisy/{number}": b"" for number in range(5)})
+    with pytest.raises(ValueError, match="far more than 2 pictures"):
+        fetch(made_of(server, body, "flower_photos.tgz", "flower_photos"), tmp_path)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"no gzip", gzip.compress(b"no tar"), gzip.compress(b"")[:9]]
+)
+def test_an_archive_that_is_none_is_one_line(body, server, tmp_path):
+    asset = made_of(server, body, "flower_photos.tgz", "flower_photos")
+    with pytest.raises((ValueError, transfers.Unavailable)):
+        fetch(asset, tmp_path)
+    assert names(tmp_path) == []
+
+
 def test_the_later_course_data_does_not_touch_train_p(server, tmp_path):
     (tmp_path / "train.p").write_bytes(b"the course's")
     members = {name: signs() for name in obtain.SIGNS} | {"../evil": b""}
-    asset = made_of(server, zipped(members), "traffic-signs-data.zip", "traffic-signs-data")
-    asset = replace(asset, hash="", exact=False)
-    assert fetch(asset, tmp_path) is True
+    assert fetch(zip_of_signs(server, zipped(members)), tmp_path) is True
     assert names(tmp_path) == ["traffic-signs-data", "train.p"]
     assert names(tmp_path / "traffic-signs-data") == ["test.p", "train.p", "valid.p"]
     assert len(datasets.load(tmp_path / "traffic-signs-data/valid.p")) == 3
 
 
-@pytest.mark.parametrize("body", [b"PK no zip", zipped({"train.p": b""})])
-def test_a_zip_that_is_broken_or_another_is_not_the_right_file(body, server, tmp_path, capsys):
+def with_bit(body, place, bit):
+    """A zip with a bit set in every header of its list, or before every member."""
+    body = bytearray(body)
+    for header, offset in ((b"PK\3\4", place), (b"PK\1\2", place + 2)):
+        for found in re.finditer(re.escape(header), body):
+            body[found.start() + offset] |= bit
+    return bytes(body)
+
+
+ALL_SIGNS = {name: signs() for name in obtain.SIGNS}
+ZIPS = {
+    "no zip": (b"PK no zip", "damaged"),
+    "cut": (zipped(ALL_SIGNS)[:-30], "damaged"),
+    "another": (zipped({"train.p": b""}), "missing"),
+    "encrypted": (with_bit(zipped(ALL_SIGNS), 6, 1), "encrypted"),
+    "no signs": (zipped(ALL_SIGNS | {"test.p": b"no pickle"}), "test.p"),
+    "bzip2": (zipped(ALL_SIGNS, zipfile.ZIP_BZIP2), "another packing"),
+    "lzma": (zipped(ALL_SIGNS, zipfile.ZIP_LZMA), "another packing"),
+    "forged": (zipped({"\x1b[2J\nfetched, verified": b""}, zipfile.ZIP_LZMA), "another packing"),
+}
+
+
+def zip_of_signs(server, body):
     asset = made_of(server, body, "traffic-signs-data.zip", "traffic-signs-data")
+    return replace(asset, hash="", exact=False, size=2_000_000)
+
+
+@pytest.mark.parametrize("kind", ZIPS)
+def test_a_zip_that_is_not_the_right_one_is_one_line_and_the_next_mirror_is_asked(
+    kind, server, tmp_path, capsys
+):
+    body, complaint = ZIPS[kind]
+    good = zip_of_signs(server, zipped(ALL_SIGNS))
+    server.files["/bad.zip"] = body
+    bad = replace(good, mirrors=(f"{server.url}/bad.zip",))
     with pytest.raises(transfers.Unavailable):
-        fetch(replace(asset, hash="", exact=False), tmp_path)
-    assert "not the right file" in capsys.readouterr().err
+        fetch(bad, tmp_path)
+    said = capsys.readouterr().err
+    assert "not the right file" in said
+    assert complaint in said
+    assert said.count("\n") == 1
+    assert said.rstrip("\n").isprintable()
+    assert names(tmp_path) == []
+    assert fetch(replace(good, mirrors=(*bad.mirrors, *good.mirrors)), tmp_path) is True
+    assert names(tmp_path) == ["traffic-signs-data"]
+
+
+def test_a_zip_that_would_fill_the_disk_is_not_unpacked(server, tmp_path, capsys, monkeypatch):
+    bomb = ALL_SIGNS | {"train.p": bytes(obtain.SIGNS_SIZE)}
+    body = zipped(bomb, zipfile.ZIP_DEFLATED)
+    monkeypatch.setattr(zips, "unpacked", None)
+    with pytest.raises(transfers.Unavailable):
+        fetch(zip_of_signs(server, body), tmp_path)
+    assert "expected at most 250,000,000 bytes, found 250,0" in capsys.readouterr().err
+    assert names(tmp_path) == []
+
+
+def test_a_disk_that_fills_up_while_unpacking_is_no_mirrors_fault(server, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(zips, "unpacked", full)
+    with pytest.raises(OSError, match=r"traffic-signs-data: the disk is full"):
+        fetch(zip_of_signs(server, zipped(ALL_SIGNS)), tmp_path)
     assert names(tmp_path) == []
 
 

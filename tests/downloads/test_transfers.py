@@ -267,6 +267,8 @@ NOWHERE = [
     "http://h:99999/",
     "//[",
     "?",
+    "http://no-such-host.invalid/",
+    "http://127.0.0.1:1/",
 ]
 
 
@@ -466,6 +468,14 @@ def test_a_folder_without_the_file_as_a_file_is_a_mirror_that_fails(kind, server
     said = capsys.readouterr().err
     assert "No such file" in said if kind == "link to nothing" else "no regular file" in said
     assert names(tmp_path / "here") == []
+
+
+def test_a_folder_without_the_file_costs_nothing_of_what_is_here(server, tmp_path):
+    leave_part(tmp_path, BODY[:600_000])
+    (tmp_path / "shelf").mkdir()
+    with pytest.raises(transfers.Unavailable):
+        fetch(asset_of(server), tmp_path, mirror=str(tmp_path / "shelf"))
+    assert part(tmp_path).read_bytes() == BODY[:600_000]
 
 
 def test_a_folder_with_a_far_larger_file_is_a_mirror_that_fails(server, tmp_path, capsys):
