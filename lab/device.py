@@ -118,7 +118,7 @@ def _machine():
 
 
 def _kept(path):
-    """Machine -> gain, as an earlier run left it; nothing where there is no file, or a damaged one."""
+    """Machine -> gain, as an earlier run left it; none where there is no file, or a damaged one."""
     try:
         found = json.loads(path.read_bytes()) if path.is_file() else {}
         return {machine: float(gain) for machine, gain in found.items() if 0 < gain < math.inf}
