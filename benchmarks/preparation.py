@@ -3,7 +3,6 @@
 import math
 import os
 import pickle
-import platform
 from importlib import metadata
 from pathlib import Path
 
@@ -17,6 +16,8 @@ from lab.demo import signs, stand_ins
 from lab.networks import ALEXNET
 
 LIBRARIES = ["tensorflow", "keras", "numpy", "torch", "onnxruntime", "openvino"]
+# Kind of processor -> what Linux calls the unit that makes it one, best first.
+UNITS = {"AMX": "amx_bf16", "AVX512-BF16": "avx512_bf16", "AVX2": "avx2"}
 CHECKED = 32  # pictures whose features are compared
 
 
@@ -47,7 +48,12 @@ def prepare(folder, weights, data, pictures):
         "pictures": len(chosen),
         "photographs": _photographs(folder),
         "multiply_adds": {padding: multiply_adds(padding) for padding in ("VALID", "SAME")},
-        "machine": {"device": device.name(), "cores": os.cpu_count(), "processor": _processor()},
+        "machine": {
+            "device": device.name(),
+            "cores": os.cpu_count(),
+            "processor": device.processor(),
+            "kind": _kind(),
+        },
         "versions": {name: _version(name) for name in LIBRARIES},
     }
 
@@ -93,12 +99,13 @@ def _photographs(folder):
     return paths
 
 
-def _processor():
-    found = Path("/proc/cpuinfo")
-    lines = found.read_text().splitlines() if found.exists() else []
-    model = next((line.split(": ")[1] for line in lines if line.startswith("model name")), "")
-    units = [unit for unit in ("avx2", "avx512_bf16", "amx_bf16") if any(unit in x for x in lines)]
-    return " ".join([model or platform.machine(), *units])
+def _kind():
+    """What multiplies here, at best: a key of UNITS, or None on a graphics card and elsewhere."""
+    listing = Path("/proc/cpuinfo")
+    if device.name() != "CPU" or not listing.exists():
+        return None
+    found = set(listing.read_text(encoding="utf-8").split())
+    return next((kind for kind, unit in UNITS.items() if unit in found), None)
 
 
 def _version(library):

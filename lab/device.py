@@ -4,15 +4,21 @@ The scripts import this before anything else that needs TensorFlow, which then s
 """
 
 import functools
+import json
+import math
 import os
+import platform
 import sys
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import numpy as np
 
+from lab import cache_folder
 from lab.console import notice
+from lab.files import replace_text
 
 
 @contextmanager
@@ -65,6 +71,14 @@ def name():
     return f"GPU {details.get('device_name', cards[0].name)}"
 
 
+def processor():
+    """Its name, as the system tells it."""
+    listing = Path("/proc/cpuinfo")
+    lines = listing.read_text(encoding="utf-8").splitlines() if listing.exists() else []
+    models = [line.split(": ")[1] for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.processor() or platform.machine()
+
+
 @functools.cache
 def precision(choice="auto"):
     """The tf.DType to compute in: the one named, or with "auto" the fastest that is safe.
@@ -75,11 +89,41 @@ def precision(choice="auto"):
     """
     if choice != "auto":
         return tf.as_dtype(choice)
-    seconds = {dtype: _seconds(dtype) for dtype in (tf.float32, tf.bfloat16)}
-    gain = seconds[tf.float32] / seconds[tf.bfloat16]
+    gain = _gain_of_bfloat16()
     fastest = tf.bfloat16 if gain > 1.2 else tf.float32
     notice(f"Precision: {fastest.name} (bfloat16 is {gain:.1f} times as fast here)")
     return fastest
+
+
+def _gain_of_bfloat16():
+    """How many times as fast as float32 it is here: measured once, then kept beside the features.
+
+    Near the threshold every measurement may decide otherwise, and features of one precision are of
+    no use to a run in the other.
+    """
+    path = cache_folder.path() / "precision.json"
+    gains, machine = _kept(path), _machine()
+    if machine not in gains:
+        gains[machine] = round(_seconds(tf.float32) / _seconds(tf.bfloat16), 2)
+        with suppress(OSError):  # where nothing can be kept, it is measured again
+            path.parent.mkdir(parents=True, exist_ok=True)
+            replace_text(path, json.dumps(gains))
+    return gains[machine]
+
+
+def _machine():
+    """What a measurement holds for: the processor or the card, and how TensorFlow uses it."""
+    hardware = processor() if name() == "CPU" else name()
+    return f"{hardware}, TF_ENABLE_ONEDNN_OPTS={os.environ.get('TF_ENABLE_ONEDNN_OPTS')}"
+
+
+def _kept(path):
+    """Machine -> gain, as an earlier run left it; none where there is no file, or a damaged one."""
+    try:
+        found = json.loads(path.read_bytes()) if path.is_file() else {}
+        return {machine: float(gain) for machine, gain in found.items() if 0 < gain < math.inf}
+    except Exception:  # whatever the damaged bytes trip: it is measured again
+        return {}
 
 
 def _seconds(dtype):

@@ -6,7 +6,7 @@ is computed, be it new or damaged. So a run that was killed goes on from its las
 There is no journal to disagree with the data, and nothing waits for the disk: what a power cut
 loses fails its checksum, and so does a chunk never written, as the CRC-32 of zeros is not 0.
 
-ALEXNET_LAB_CACHE overrides FOLDER, ALEXNET_LAB_CACHE_LIMIT overrides LIMIT.
+ALEXNET_LAB_CACHE names another folder, ALEXNET_LAB_CACHE_LIMIT overrides LIMIT.
 """
 
 import errno
@@ -18,10 +18,10 @@ from pathlib import Path
 
 import numpy as np
 
+from lab import cache_folder
 from lab.console import notice, readable
 from lab.locks import claim, clear, locked
 
-FOLDER = ".cache/features"
 LIMIT = 8  # GB, all entries together
 CHUNK = 1024  # rows; 8 MB of fc7
 
@@ -36,7 +36,7 @@ def fill(key, shape, compute, folder=None):
     Raises OSError when the folder cannot be written or the disk is full, ValueError when the
         limit is no number or `compute` yields something else.
     """
-    home = Path(folder or os.environ.get("ALEXNET_LAB_CACHE") or FOLDER)
+    home = Path(folder or cache_folder.path())
     entry = home / f"{key}-{shape[0]}x{shape[1]}"
     with ExitStack() as stack:
         with explained(home):
