@@ -56,7 +56,7 @@ def load(path, skip_broken=False):
         raise FileNotFoundError(f"{path}: no such file or folder of pictures; {REMEDY}")
     from lab.data import course, folders, gtsrb  # only here: they make Datasets
 
-    if path.suffix.lower() in images.SUFFIXES:
+    if path.suffix.lower() in images.SUFFIXES and not path.is_dir():
         raise ValueError(
             f"{path}: is a picture; expected the course's train.p, a GTSRB archive, or a folder "
             "with one subfolder of pictures a class"
