@@ -30,7 +30,7 @@ def load(path):
 
 
 def _array(path, content, key, expected):
-    if not _are_numbers(content[key]):  # of texts NumPy makes room for the longest in every row
+    if not _are_numbers(_types(content[key])):
         raise ValueError(f"{path}: {key}: expected {expected}, found other values; {REMEDY}")
     try:
         return np.asarray(content[key])
@@ -38,13 +38,21 @@ def _array(path, content, key, expected):
         raise ValueError(f"{path}: {key}: expected {expected}, found {error}; {REMEDY}") from error
 
 
-def _are_numbers(value):
-    """Is it a number, an array of them, or a list of such?"""
+def _types(value):
+    """The types of the numbers in it, or in the lists within; of an array, that of its elements."""
     if isinstance(value, list | tuple):
-        return all(map(_are_numbers, value))
-    if isinstance(value, np.ndarray):
-        return value.dtype.kind in "biuf"
-    return isinstance(value, int | float | np.number)
+        return set().union(*map(_types, value))
+    return {value.dtype if isinstance(value, np.ndarray) else type(value)}
+
+
+def _are_numbers(types):
+    """Single numbers, or arrays of one type: of several NumPy makes one of the widest.
+
+    Of texts it would make room for the longest in every row.
+    """
+    if any(isinstance(each, np.dtype) for each in types):
+        return len(types) == 1 and next(iter(types)).kind in "biuf"
+    return all(issubclass(each, int | float | np.number) for each in types)
 
 
 def _unexpected(path, key, expected, array):

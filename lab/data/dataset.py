@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from lab.console import notice
+from lab.data import images
+from lab.formats import files
 
 SIGN_NAMES = Path(__file__).resolve().parents[2] / "signnames.csv"
 REMEDY = "`python download.py train` gets the course's file, --demo needs none"
@@ -54,10 +56,15 @@ def load(path, skip_broken=False):
         raise FileNotFoundError(f"{path}: no such file or folder of pictures; {REMEDY}")
     from lab.data import course, folders, gtsrb  # only here: they make Datasets
 
+    if path.suffix.lower() in images.SUFFIXES and not path.is_dir():
+        raise ValueError(
+            f"{path}: is a picture; expected the course's train.p, a GTSRB archive, or a folder "
+            "with one subfolder of pictures a class"
+        )
     if path.is_dir():
         dataset = gtsrb.from_folder(path, skip_broken)
         return folders.load(path, skip_broken) if dataset is None else dataset
-    with path.open("rb") as file:
+    with files.opened(path) as file:
         zipped = file.read(2) == b"PK"
     return gtsrb.from_zip(path, skip_broken) if zipped else course.load(path)
 

@@ -1,10 +1,8 @@
 """A folder with one subfolder of pictures a class."""
 
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import numpy as np
-from PIL import Image
 
 from lab.data import images
 from lab.data.dataset import REMEDY, Dataset, shown, without
@@ -24,9 +22,8 @@ def load(path, skip_broken):
     ]
     paths = [file for files in pictures for file in files]
     labels = np.repeat(np.arange(len(folders)), [len(files) for files in pictures])
-    with ThreadPoolExecutor() as pool:
-        flags = pool.map(partial(_is_broken, decode=skip_broken), paths)
-        broken = {row: paths[row].relative_to(path) for row, flag in enumerate(flags) if flag}
+    flags = images.in_threads(partial(_is_broken, decode=skip_broken), paths)
+    broken = {row: paths[row].relative_to(path) for row, flag in enumerate(flags) if flag}
     whole = without(path, broken, len(paths), skip_broken)
     dataset = Dataset(paths, labels, [folder.name for folder in folders]).take(whole)
     empty = np.setdiff1d(np.arange(len(folders)), dataset.labels)
@@ -44,9 +41,9 @@ def _is_broken(file, decode):
     """Is `file` no picture? Only its head is looked at, or, slowly, with `decode` all of it."""
     try:
         if decode:
-            images.read(file)
+            images.read(file, at_least=1)
         else:
-            Image.open(file, formats=images.FORMATS).close()
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+            images.check(file)
+    except (OSError, ValueError):
         return True
     return False

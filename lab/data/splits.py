@@ -6,7 +6,6 @@ others validate, accuracy says how well they were remembered, not how well new o
 
 import math
 import re
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from PIL import Image
@@ -23,6 +22,7 @@ HASH_SIDE = 16  # lowest frequencies a side: 255 bits, of which two pictures by 
 # Differing bits. Of 300 crops of two photographs nine in ten stayed below 20 when made smaller,
 # brighter, blurred or poor JPEG; among the 39,209 frames of GTSRB 20 links no two classes, 26 does.
 NEAR = 20
+PAIRS = 2**22  # of pictures compared at once, 60 bytes each where all are copies
 
 
 def stratified_subset(dataset, count, seed):
@@ -130,32 +130,30 @@ def near_duplicate_groups(paths):
     Functions" (2010): is each low frequency of the grey picture above their median? Pictures whose
     hashes differ in at most NEAR bits are linked; a group is whatever links connect.
     """
-    with ThreadPoolExecutor() as pool:  # Pillow decodes outside Python's lock
-        progress = tqdm(
-            pool.map(_grey, paths), "copies", len(paths), unit=" pictures", disable=None
-        )
-        frequencies = dctn(np.stack(list(progress)), axes=(1, 2))[:, :HASH_SIDE, :HASH_SIDE]
-    frequencies = frequencies.reshape(len(paths), -1)[:, 1:]  # the first is mere brightness
-    return _linked(frequencies > np.median(frequencies, axis=1, keepdims=True))
+    hashes = images.in_threads(_hash, paths)
+    progress = tqdm(hashes, "copies", len(paths), unit=" pictures", disable=None)
+    return _linked(np.stack(list(progress)))
 
 
-def _grey(path):
-    """float32 [32, 32], luminance 0-255."""
-    picture = Image.fromarray(images.read(path)).convert("L")
-    return np.asarray(picture.resize((32, 32), Image.Resampling.BILINEAR), np.float32)
+def _hash(path):
+    """bool [255]."""
+    picture = Image.fromarray(images.read(path, at_least=256)).convert("L")  # luminance, 0-255
+    grey = np.asarray(picture.resize((32, 32), Image.Resampling.BILINEAR), np.float32)
+    frequencies = dctn(grey)[:HASH_SIDE, :HASH_SIDE].ravel()[1:]  # the first is mere brightness
+    return frequencies > np.median(frequencies)
 
 
-def _linked(bits, chunk=256):
+def _linked(bits):
     """Groups of the rows of `bits` [n, bits] connected by links of at most NEAR differing bits.
 
-    Links are merged a chunk at a time: memory stays at `chunk` x n even when all are alike.
+    Links are merged a few rows at a time: memory stays at PAIRS even when all are alike.
     """
     signs = np.where(bits, np.float32(1), np.float32(-1))
     groups = np.arange(len(bits))
+    chunk = max(1, PAIRS // len(bits))
     for start in range(0, len(bits), chunk):
-        alike = (
-            signs[start : start + chunk] @ signs[start:].T
-        )  # bits that agree less those that don't
+        # Bits that agree less those that don't.
+        alike = signs[start : start + chunk] @ signs[start:].T
         one, other = start + np.array(np.nonzero(alike >= bits.shape[1] - 2 * NEAR))
         ends = groups[one], groups[other]
         links = coo_array((np.ones(len(one), bool), ends), shape=(len(bits), len(bits)))

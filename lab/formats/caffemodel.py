@@ -7,9 +7,12 @@ library would copy every weight first, and make 2 GB of a 10 MB file of empty fi
 """
 
 import math
-from pathlib import Path
 
 import numpy as np
+
+from lab.formats import files
+
+MAX_FIELDS = 2_000_000  # those of bvlc_alexnet.caffemodel are a few hundred
 
 # NetParameter's field of layers -> the fields of their names and blobs (weights).
 LAYERS = {
@@ -31,23 +34,23 @@ def load(path):
 
     Raises OSError when the file cannot be read, ValueError (one line) when it is no such file.
     """
-    content = Path(path).read_bytes()
-    try:
-        with np.errstate(over="ignore"):  # infinite or not is for the caller to check
-            return _weights(memoryview(content))
-    except (MemoryError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"{path}: expected a .caffemodel with kernels and biases, found damage or another "
-            f"format: {error}; download it again"
-        ) from error
+    # Overflow: infinite or not is for the caller to check.
+    with files.opened(path) as file, np.errstate(over="ignore"):
+        try:
+            return _weights(memoryview(file.read()), iter(range(MAX_FIELDS)))
+        except (MemoryError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"{path}: expected a .caffemodel with kernels and biases, found damage or another "
+                f"format: {error}; download it again"
+            ) from error
 
 
-def _weights(network):
+def _weights(network, budget):
     weights, channels = {}, None
-    for name, blobs in _layers(network):
+    for name, blobs in _layers(network, budget):
         if len(blobs) != 2 or name in weights:
             raise ValueError(f"layer {name!r} is there twice, or has no kernel and bias")
-        kernel, bias = (_array(blob) for blob in blobs)
+        kernel, bias = (_array(blob, budget) for blob in blobs)
         if kernel.ndim == 4:
             channels = len(kernel)
             kernel = kernel.transpose(2, 3, 1, 0)
@@ -61,14 +64,14 @@ def _weights(network):
     return weights
 
 
-def _layers(network):
+def _layers(network, budget):
     """The name and blobs of each layer that has blobs, in the network's order."""
-    for number, layer in _fields(network):
+    for number, layer in _fields(network, budget):
         if number not in LAYERS:
             continue
         name_field, blobs_field = LAYERS[number]
         name, blobs = "", []
-        for field, value in _fields(layer):
+        for field, value in _fields(layer, budget):
             if field == name_field:
                 name = str(value, "utf-8")[:80]
             elif field == blobs_field and len(blobs) < 3:  # three are as wrong as more
@@ -77,17 +80,17 @@ def _layers(network):
             yield name, blobs
 
 
-def _array(blob):
+def _array(blob, budget):
     """A BlobProto's numbers in its shape: conv kernels [out, in, h, w], dense ones [out, in]."""
     old_shape, shape = [0, 0, 0, 0], None
     numbers = {FLOATS: bytearray(), DOUBLES: bytearray()}
-    for field, value in _fields(blob):
+    for field, value in _fields(blob, budget):
         if field in numbers:
             numbers[field] += value
         elif field in OLD_SHAPE:
             old_shape[field - 1] = value
         elif field == SHAPE:
-            shape = _shape(value)
+            shape = _shape(value, budget)
     if shape is None:
         shape = old_shape[2:] if old_shape[:2] == [1, 1] else old_shape
     kind = "<f4" if numbers[FLOATS] else "<f8"
@@ -97,10 +100,10 @@ def _array(blob):
     return data.reshape(shape)
 
 
-def _shape(message):
+def _shape(message, budget):
     """A BlobShape's sides, whether written one by one or packed into one field."""
     sides = []
-    for _, value in _fields(message):
+    for _, value in _fields(message, budget):
         position = 0
         while not isinstance(value, int) and position < len(value) and len(sides) < 5:
             side, position = _varint(value, position)
@@ -120,10 +123,15 @@ def _dense(kernel, channels):
     return np.ascontiguousarray(by_place, np.float32).reshape(inputs, outputs)
 
 
-def _fields(message):
-    """The fields of a message: their number, and an int or the bytes they hold."""
+def _fields(message, budget):
+    """The fields of a message: their number, and an int or the bytes they hold.
+
+    Each takes one from the `budget`, of which there is one for a file: empty fields take two bytes.
+    """
     position = 0
     while position < len(message):
+        if next(budget, None) is None:
+            raise ValueError(f"more than {MAX_FIELDS:,} fields")
         key, position = _varint(message, position)
         number, wire_type = key >> 3, key & 7
         if wire_type == VARINT:

@@ -17,6 +17,8 @@ import re
 
 import numpy as np
 
+from lab.formats import files
+
 MAX_STEPS = 2_000_000  # opcodes; train.p takes 148, a list of 39,209 separate pictures 1.2 million
 MAX_DEPTH = 50  # containers within containers
 AGAIN = "download it again"
@@ -39,7 +41,7 @@ def load(path):
 
     Raises OSError when `path` cannot be read, ValueError (one line) when it holds anything else.
     """
-    with _File(io.FileIO(path)) as file:
+    with _File(files.opened(path).detach()) as file:
         start = file.peek(12)[:12]
         try:
             is_array = start.startswith(np.lib.format.MAGIC_PREFIX)
@@ -95,7 +97,7 @@ def _read_npy(file):
     shape, _, dtype = NPY_HEADERS[version](file)
     if dtype.kind == "O" and shape == ():
         return _Unpickler(file).load()
-    if dtype.kind not in "biufcSU" or any(side < 0 for side in shape):
+    if dtype.kind not in "biufcSU" or dtype.char in "gG" or any(side < 0 for side in shape):
         raise _Refused(f"expected an array of numbers or text, found {_shown(f'{dtype} {shape}')}")
     if math.prod(shape) * dtype.itemsize > file.size - file.tell():
         raise EOFError
@@ -104,18 +106,18 @@ def _read_npy(file):
 
 
 def _check_plain(content, limit):
-    """Refuse all but plain data, and what unfolds to more than `limit` items and bytes.
+    """Refuse all but plain data, and what unfolds to over MAX_STEPS items or `limit` of all kinds.
 
     A few bytes can say "a list of that list, twice" again and again. Whoever walks through the
     result, or makes an array of it, would meet 2, 4, 8, 16, ... parts: they are counted here.
     """
-    waiting, total = [(content, 0)], 0
+    waiting, items, total = [(content, 0)], 0, 0
     while waiting:
         value, depth = waiting.pop()
         inside = ()
         if type(value) in (list, tuple, dict):
             inside = value.values() if type(value) is dict else value
-            total += len(inside)
+            items += len(inside)
         elif isinstance(value, (np.ndarray, np.generic)):
             total += value.nbytes
             if value.dtype.kind == "b" and np.any(value.view(np.uint8) > 1):
@@ -127,7 +129,7 @@ def _check_plain(content, limit):
                 raise _Refused("expected whole numbers of at most 64 bits")
         elif value is not None and type(value) not in (bool, float):
             raise _Refused(f"expected plain data, found a {type(value).__name__}")
-        if total > limit or depth > MAX_DEPTH:
+        if items > MAX_STEPS or items + total > limit or depth > MAX_DEPTH:
             raise _Refused("unfolds to far more than the file's own bytes, or is nested too deep")
         waiting.extend((item, depth + 1) for item in inside)
 
@@ -144,7 +146,7 @@ class _ElementType:
     """Stands for `numpy.dtype`: plain elements, or one Python object."""
 
     def __init__(self, code, align=False, copy=True):
-        if not re.fullmatch(r"[biufc](1|2|4|8|16)|[SU][1-9][0-9]{0,6}|O[48]", code):
+        if not re.fullmatch(r"b1|[iu][1248]|f[248]|c(8|16)|[SU][1-9][0-9]{0,6}|O[48]", code):
             raise _Refused(f"expected an array of numbers or text, found type {_shown(code)}")
         self.dtype = np.dtype(code)
 

@@ -20,7 +20,7 @@ def read(path, kernels):
     path = Path(path)
     if path.is_dir():
         raise ValueError(f"{path}: expected a weights file, found a folder; {REMEDY}")
-    if not path.is_file():
+    if not path.exists():
         raise FileNotFoundError(f"{path} is not there; {REMEDY}")
     layers = (caffemodel if path.suffix == ".caffemodel" else pickles).load(path)
     expected = f"{path}: expected the layers {', '.join(kernels)}"

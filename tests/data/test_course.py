@@ -9,6 +9,8 @@ import pytest
 from lab.data.course import find_tracks
 from lab.data.dataset import load, sign_names
 
+FEATURES = np.zeros((120, 32, 32, 3), np.uint8)
+
 
 def filmed(tracks_by_class, seed=0):
     """Labels and sizes as in train.p: class by class, 30 frames a track, sizes growing, shaking."""
@@ -38,12 +40,17 @@ def test_the_course_file_is_read_with_names_and_tracks(tmp_path):
     assert data.tracks.tolist() == (np.arange(120) // 30).tolist()
 
 
+@pytest.mark.parametrize("labels", [list, tuple, lambda rows: [*np.uint8(rows)]])
+def test_lists_of_pictures_and_of_numbers_are_as_good_as_arrays(tmp_path, labels):
+    changes = {"features": list(FEATURES), "labels": labels([1] * 120), "sizes": None}
+    data = load(course_file(tmp_path / "train.p", **changes))
+    assert data.images.shape == (120, 32, 32, 3)
+    assert data.labels.tolist() == [1] * 120
+
+
 @pytest.mark.parametrize("sizes", [None, [[40, 40]] * 120, [[0, 0]] * 120, [[40, 40]] * 7])
 def test_without_telling_sizes_the_tracks_are_unknown(tmp_path, sizes):
     assert load(course_file(tmp_path / "train.p", sizes=sizes)).tracks is None
-
-
-FEATURES = np.zeros((120, 32, 32, 3), np.uint8)
 
 
 @pytest.mark.parametrize(
@@ -58,6 +65,8 @@ FEATURES = np.zeros((120, 32, 32, 3), np.uint8)
         ({"labels": np.eye(120, dtype=int)}, r"found int64 \[120, 120\]"),
         ({"labels": [np.nan] * 120}, "labels: expected whole numbers .* found float64"),
         ({"labels": ["x" * 9999] + [""] * 119}, "labels: expected .* found other values"),
+        ({"features": [*FEATURES[1:], FEATURES[0] / 255]}, "features: expected .* other values"),
+        ({"features": [*FEATURES[1:], 7]}, "features: expected .* other values"),
         ({"labels": [43] * 120}, "expected labels 0-42, the rows of signnames.csv, found 43-43"),
         ({"labels": [-1] * 120}, "found -1--1"),
     ],

@@ -1,9 +1,11 @@
 """Labelled pictures: rows, names, and what no reader is needed for."""
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
+from picture_files import picture, write_folder
 
 from lab.data.dataset import Dataset, load, sign_names
 
@@ -30,3 +32,21 @@ def test_there_are_43_names_of_signs():
 def test_a_missing_file_names_download_and_demo(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"train\.p.*download\.py train.*--demo"):
         load(tmp_path / "train.p")
+
+
+def test_a_pipe_is_refused_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "train.p")
+    with pytest.raises(ValueError, match=r"train\.p: expected a file, found a pipe"):
+        load(tmp_path / "train.p")
+
+
+@pytest.mark.parametrize("name", ["gray.png", "photo.JPG"])
+def test_a_picture_is_called_a_picture(tmp_path, name):
+    (tmp_path / name).write_bytes(picture(format="PNG"))
+    with pytest.raises(ValueError, match=f"{name}: is a picture; expected .* a folder"):
+        load(tmp_path / name)
+
+
+def test_a_folder_may_be_named_like_a_picture(tmp_path):
+    files = {f"all.png/{name}/a.png": picture(format="PNG") for name in ("rose", "tulip")}
+    assert len(load(write_folder(tmp_path, files) / "all.png")) == 2

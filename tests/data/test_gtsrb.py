@@ -1,6 +1,7 @@
 """The official archives, zipped or unpacked, however hostile, as one Dataset or one line."""
 
 import io
+import os
 import zipfile
 
 import numpy as np
@@ -150,6 +151,58 @@ def test_a_member_that_unpacks_to_too_much_is_not_unpacked(tmp_path):
         load(path)
 
 
+@pytest.mark.parametrize("form", WRITERS)
+@pytest.mark.parametrize(
+    "content",
+    [
+        picture(format="PNG"),
+        picture(format="BMP"),
+        b"P3 1 1 255 1 2 3 ",
+        b"P6 1 1 254 abc",
+        b"P6 9999 9999 255 abc",
+        b"P6 " + b" " * 300 + b"1 1 255 abc",
+    ],
+)
+def test_pictures_of_another_kind_than_the_official_ones_are_not_decoded(tmp_path, form, content):
+    files = training_files() | {f"{TRAINING}00001/00000_00000.ppm": content}
+    with pytest.raises(ValueError, match="1 of 10 pictures cannot be read"):
+        load(WRITERS[form](tmp_path / "training", files))
+
+
+def test_a_sign_may_have_remarks_in_its_head_and_bytes_behind_its_end(tmp_path):
+    content = b"P6\n# by a camera\n2 1\n255\n" + bytes([9] * 6) + b"behind"
+    data = load(write_zip(tmp_path / "a.zip", {f"{TRAINING}00001/00000_00000.ppm": content}))
+    assert (data.images == 9).all()
+
+
+@pytest.mark.parametrize("packing", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_an_archive_in_another_packing_is_refused(tmp_path, packing):
+    path = write_zip(tmp_path / "a.zip", training_files(), compression=packing)
+    with pytest.raises(ValueError, match=r"expected it stored or deflated.*; download it again"):
+        load(path)
+
+
+def test_pipes_and_links_to_nothing_among_the_signs_are_named(tmp_path):
+    write_folder(tmp_path, training_files())
+    os.mkfifo(tmp_path / TRAINING / "00000/00009_00000.ppm")
+    (tmp_path / TRAINING / "00000/00009_00001.ppm").symlink_to("nothing")
+    with pytest.raises(ValueError, match=r"2 of 11 .*00009_00000\.ppm, .*00009_00001\.ppm; mend"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["GT-final_test.csv", "GTSRB_Final_Test_GT.zip"])
+def test_a_pipe_in_place_of_the_labels_is_refused_not_waited_for(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(ValueError, match=f"{name}: expected a file, found a pipe"):
+        load(write_folder(tmp_path / "test", TEST_FILES))
+
+
+def test_only_folders_of_an_official_archive_are_walked_through(tmp_path):
+    write_folder(tmp_path / "elsewhere/GTSRB", training_files())
+    with pytest.raises(ValueError, match="expected one subfolder of pictures a class"):
+        load(tmp_path)
+
+
 def lie(path, name, offset, field):
     """Overwrite bytes of the central directory's entry for `name`, `offset` bytes into it."""
     content = bytearray(path.read_bytes())
@@ -170,7 +223,7 @@ def test_an_archive_that_declares_too_much_is_refused(tmp_path):
     path = write_zip(tmp_path / "a.zip", training_files())
     for frame in range(2):
         lie(path, f"{TRAINING}00000/00000_0000{frame}.ppm", 24, b"\xff\xff\xff\x7f")
-    with pytest.raises(ValueError, match="bytes when unpacked, so no official archive"):
+    with pytest.raises(ValueError, match=r"expected at most .* bytes when unpacked; download"):
         load(path)
 
 

@@ -1,8 +1,14 @@
 """Pictures of every kind become upright RGB; what is no picture is one line."""
 
 import io
+import os
+import re
+import struct
 import subprocess
 import sys
+import time
+import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -134,11 +140,70 @@ def test_what_is_no_picture_is_one_line_that_names_it(tmp_path, content):
         images.read(path)
 
 
+@pytest.mark.parametrize("kind", images.FORMATS)
+def test_a_picture_of_which_less_suffices_comes_smaller_and_looks_the_same(kind):
+    rows, columns = np.mgrid[:300, :400] / 400
+    smooth = np.stack([rows, columns, 1 - rows], axis=-1)
+    whole = Image.fromarray(np.uint8(255 * smooth))
+    file = saved(whole, kind, **({"quality": 95} if kind in ("JPEG", "WEBP") else {}))
+    for at_least, factor in (400, 1), (151, 1), (150, 2), (64, 4), (37, 8), (30, 8):
+        found = images.read(file, at_least)
+        assert found.shape == (-(-300 // factor), -(-400 // factor), 3)
+        means = whole.resize(found.shape[1::-1], Image.Resampling.BOX)
+        np.testing.assert_allclose(found, np.asarray(means, float), atol=20 if kind == "GIF" else 8)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_a_very_long_picture_is_shortened_to_sixteen_times_what_suffices(kind):
+    grey = Image.new("L", (20_000, 5), 77)
+    grey.paste(200, (10_000, 0, 20_000, 5))
+    found = images.read(saved(grey, kind), at_least=10)
+    assert found.shape[0] == 5
+    assert 80 < found.shape[1] <= 160
+    assert abs(found[2, 5, 0] - 77.0) < 3
+    assert abs(found[2, -5, 0] - 200.0) < 3
+
+
+def test_a_smaller_picture_is_turned_upright_too():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    lying = Image.new("RGB", (64, 32))
+    lying.paste((250, 0, 0), (0, 0, 64, 16))  # what is above comes to the right
+    for kind in "JPEG", "PNG":
+        found = images.read(saved(lying, kind, exif=exif), at_least=8)
+        assert found.shape == (16, 8, 3)
+        assert found[8, 7, 0] > 200 > 50 > found[8, 0, 0]
+
+
+def test_colours_below_alpha_stand_in_a_smaller_picture():
+    covered = np.zeros((16, 16, 4), np.uint8)
+    covered[..., 1], covered[:8, :, 3] = 90, 255
+    assert (images.read(saved(Image.fromarray(covered)), at_least=2)[..., 1] == 90).all()
+
+
 def test_missing_files_and_folders_are_errors_of_the_system(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"absent\.png"):
         images.read(tmp_path / "absent.png")
     with pytest.raises(IsADirectoryError):
         images.read(tmp_path)
+
+
+def test_a_pipe_is_refused_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "sign.png")
+    for function in images.read, images.check, lambda path: images.digest([path]):
+        with pytest.raises(ValueError, match=r"sign\.png: expected a file, found a pipe"):
+            function(tmp_path / "sign.png")
+
+
+def test_the_head_of_a_picture_is_checked_without_the_rest(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    (tmp_path / "cut.png").write_bytes(saved(Image.fromarray(noise)).getvalue()[:500])
+    images.check(tmp_path / "cut.png")
+    (tmp_path / "large.pgm").write_bytes(b"P5 60000 60000 255\n")
+    (tmp_path / "text.jpg").write_bytes(b"hello")
+    for name in "large.pgm", "text.jpg":
+        with pytest.raises(ValueError, match=name):
+            images.check(tmp_path / name)
 
 
 def test_a_decompression_bomb_is_refused_unseen_and_without_a_warning(tmp_path):
@@ -163,6 +228,169 @@ assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # k
     )
     assert done.stdout.count("expected a picture of at most 64,000,000 pixels") == 3
     assert done.stderr == ""
+
+
+MEASURED = """
+import resource, sys
+from pathlib import Path
+from lab.data import images
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+images.read(Path(sys.argv[1]))
+before = peak()
+paths = [Path(path) for path in sys.argv[2:]]
+at_least = 64 if len(paths) > 1 else None
+shapes = {found.shape for found in images.in_threads(lambda p: images.read(p, at_least), paths)}
+print(peak() - before, *shapes)
+"""
+
+
+@pytest.fixture
+def megabytes(tmp_path):
+    """A function from a picture and how often to read it to the memory that takes, in MB."""
+    Image.new("RGB", (3, 3)).save(tmp_path / "tiny.png")
+
+    def measure(path, times):
+        done = subprocess.run(
+            [sys.executable, "-c", MEASURED, tmp_path / "tiny.png", *[path] * times],
+            cwd=PROJECT,
+            capture_output=True,
+            text=True,
+        )
+        assert done.stderr == ""
+        return float(done.stdout.split()[0])
+
+    return measure
+
+
+# Half as large as allowed: the same multiples show.
+LARGE = {
+    "black.png": ("RGB", {}),
+    "alpha.png": ("RGBA", {}),
+    "deep.png": ("I;16", {}),
+    "black.webp": ("RGBA", {"method": 0}),
+    "slow.jpg": ("CMYK", {"progressive": True, "subsampling": 0}),
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_six_large_pictures_in_threads_take_little_more_memory_than_one(tmp_path, name, megabytes):
+    mode, options = LARGE[name]
+    Image.new(mode, (8000, 4000)).save(tmp_path / name, **options)
+    assert megabytes(tmp_path / name, 1) < 16 * 32 + 20
+    assert megabytes(tmp_path / name, 6) < 800
+
+
+def test_camera_jpegs_of_which_little_is_needed_take_hardly_any_memory(tmp_path, megabytes):
+    Image.new("RGB", (4000, 3000)).save(tmp_path / "camera.jpg")
+    assert megabytes(tmp_path / "camera.jpg", 24) < 60
+
+
+def test_memory_that_is_used_up_is_waited_for_and_given_back():
+    memory, order = images.Memory(10), []
+
+    def use(amount):
+        with memory.reserved(amount):
+            order.append(amount)
+            assert memory.left >= 0
+
+    with ThreadPoolExecutor() as pool:
+        with memory.reserved(8):
+            waiting = pool.submit(use, 99)  # more than there is: all of it, then
+            pool.submit(use, 2).result(timeout=60)
+            assert order == [2]
+        waiting.result(timeout=60)
+    assert order == [2, 99]
+    assert memory.left == 10
+
+
+def test_threads_keep_the_order_and_pass_errors_on():
+    numbers = list(range(2500))
+    assert list(images.in_threads(lambda number: -number, numbers)) == [-n for n in numbers]
+    with pytest.raises(ZeroDivisionError):
+        list(images.in_threads(lambda number: 1 / number, numbers))
+
+
+# ---- pictures made to use up time ---------------------------------------------------------------
+
+
+def chunk(name, content):
+    checksum = zlib.crc32(name + content)
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", checksum)
+
+
+def png(*chunks):
+    head = struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0)
+    image = zlib.compress(b"\0\0")
+    parts = [chunk(b"IHDR", head), *chunks, chunk(b"IDAT", image), chunk(b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+SLOW = {
+    "profiles.png": png(*[chunk(b"iCCP", b"x\0\0" + zlib.compress(bytes(2**20)))] * 1500),
+    "levels.ppm": b"P6 1000 1000 254\n" + bytes(3_000_000),
+    "remark.ppm": b"P6 #" + b"x" * 6_000_000,
+    "remarks.gif": b"GIF89a" + bytes(7) + b"!\xfe\x01a\0" * 1_000_000,
+    "runs.bmp": b"BM" + struct.pack("<IHHI", 0, 0, 0, 1078)
+    + struct.pack("<IiiHHIIiiII", 40, 2**20, 4, 1, 8, 1, 0, 0, 0, 256, 0)
+    + bytes(1024) + b"\1\2" * 2_000_000,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SLOW)
+def test_a_picture_that_keeps_its_decoder_busy_is_given_up(tmp_path, name, monkeypatch):
+    monkeypatch.setattr(images, "MAX_SECONDS", 0.2)
+    (tmp_path / name).write_bytes(SLOW[name])
+    with pytest.raises(ValueError, match=f"{name}: takes more than 0.2 seconds to decode"):
+        images.read(tmp_path / name)
+
+
+def test_remarks_in_a_picture_of_text_are_passed_over_at_once():
+    remarks = b"#\n" * 500_000  # Pillow alone takes 10 s
+    content = b"P3 #a\n 2 1 # b 9 \r 255 10 20 # 30\n 30 " + remarks + b"40 50 60"
+    started = time.thread_time()
+    found = images.read(io.BytesIO(content))
+    assert time.thread_time() - started < 5
+    assert found.tolist() == [[[10, 20, 30], [40, 50, 60]]]
+
+
+def scans_of(jpeg):
+    """Where each scan of a JPEG begins, and the end."""
+    return [match.start() for match in re.finditer(rb"\xff[\xda\xd9]", jpeg)]
+
+
+def test_a_jpeg_of_a_thousand_scans_is_refused_and_an_ordinary_progressive_one_is_not(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    jpeg = saved(Image.fromarray(noise), "JPEG", progressive=True).getvalue()
+    assert images.read(io.BytesIO(jpeg)).shape == (64, 64, 3)
+    *_, last, end = scans_of(jpeg)
+    (tmp_path / "sign.jpg").write_bytes(jpeg[:end] + jpeg[last:end] * 1000 + jpeg[end:])
+    with pytest.raises(ValueError, match=r"sign\.jpg: expected a JPEG of about ten scans"):
+        images.read(tmp_path / "sign.jpg")
+
+
+def test_pictures_and_films_behind_a_jpeg_are_no_scans_of_it():
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    for progressive in False, True:
+        jpeg = saved(Image.fromarray(noise), "JPEG", progressive=progressive).getvalue()
+        assert images.read(io.BytesIO(jpeg + b"\xff\xda\0\2" * 1000)).shape == (64, 64, 3)
+
+
+def test_a_jpeg_of_empty_segments_is_refused(tmp_path):
+    jpeg = saved(Image.new("RGB", (8, 8)), "JPEG").getvalue()
+    (tmp_path / "sign.jpg").write_bytes(jpeg[:2] + b"\xff\xfe\0\2" * 20_000 + jpeg[2:])
+    with pytest.raises(ValueError, match=r"sign\.jpg: expected a JPEG, found ten thousand segm"):
+        images.read(tmp_path / "sign.jpg")
+
+
+def test_a_file_too_large_for_a_picture_is_not_read(tmp_path):
+    with (tmp_path / "sign.webp").open("wb") as file:
+        file.write(b"RIFF\xff\xff\xff\xffWEBPVP8X")
+        file.truncate(2**40)
+    with pytest.raises(
+        ValueError, match=r"sign\.webp: expected a picture of at most 268,435,456 b"
+    ):
+        images.read(tmp_path / "sign.webp")
 
 
 def test_every_suffix_is_one_that_the_formats_write():

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image, ImageDraw
 from sklearn.model_selection import train_test_split
 
+from lab.data import splits
 from lab.data.dataset import Dataset, load
 from lab.data.splits import (
     groups_of,
@@ -178,7 +179,8 @@ def test_different_pictures_form_groups_of_their_own(tmp_path):
     assert len(set(near_duplicate_groups(paths))) == 40
 
 
-def test_copies_are_found_among_more_pictures_than_one_chunk(tmp_path):
+def test_copies_are_found_among_more_pictures_than_are_compared_at_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(splits, "PAIRS", 300 * 70)
     paths = [tmp_path / f"{row}.png" for row in range(300)]
     for row, path in enumerate(paths):
         scene(row % 290).save(path)  # the last ten are the first ten again

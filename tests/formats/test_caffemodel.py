@@ -1,6 +1,7 @@
 """Caffe's files in all their forms, written here field by field, against the .npy layout."""
 
 import itertools
+import os
 import time
 from contextlib import suppress
 
@@ -213,6 +214,23 @@ def test_a_damaged_file_is_one_line_that_says_what_was_found(loaded, content, te
     assert str(error.value).isprintable()
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        field(1, b"") * 1001,
+        field(2, NAME + field(6, b"") * 1001),
+        field(2, NAME + field(6, field(6, b"") * 1001) + BIAS),
+        field(2, NAME + field(6, field(7, field(1, 1) * 1001)) + BIAS),
+        field(2, NAME) * 600,
+    ],
+    ids=["fields", "blobs", "gradients", "sides", "in all"],
+)
+def test_a_file_of_empty_fields_is_not_walked_to_its_end(loaded, content, monkeypatch):
+    monkeypatch.setattr(caffemodel, "MAX_FIELDS", 1000)
+    with pytest.raises(ValueError, match="found damage or another format: more than 1,000 fields"):
+        loaded(content)
+
+
 def test_a_file_cut_anywhere_never_passes_for_the_whole(loaded):
     weights = random_weights({"conv1": (2, 2, 1, 2), "fc6": (2, 1)})
     whole = caffemodel_bytes(weights)
@@ -224,3 +242,9 @@ def test_a_file_cut_anywhere_never_passes_for_the_whole(loaded):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"absent\.caffemodel"):
         caffemodel.load(tmp_path / "absent.caffemodel")
+
+
+def test_a_pipe_is_refused_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.caffemodel")
+    with pytest.raises(ValueError, match=r"a\.caffemodel: expected a file, found a pipe"):
+        caffemodel.load(tmp_path / "a.caffemodel")

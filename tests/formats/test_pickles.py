@@ -1,5 +1,6 @@
 """Pickles and .npy files: what loads, what is refused, and that refusing costs nothing."""
 
+import os
 import pickle
 import struct
 import subprocess
@@ -232,6 +233,7 @@ ARRAYS = {
     + b"q\x01(I1\n(I2\nt" + dtype(b"u1") + b"I00\nC\x02xxtbh\x01(I1\n(I0\nt" + dtype(b"u1")
     + b"I00\nC\x00tb.",
     "no type": ARRAY + b"(I1\n(I1\ntNI00\nC\x01xtb.",
+    "a long double": SCALAR + b"(" + dtype(b"f16") + b"C\x10" + bytes(16) + b"tR.",
     "truth value 2": SCALAR.replace(b"scalar", b"_reconstruct") + ARRAY[len(SCALAR) + 7 :]
     + b"(I1\n(I1\nt" + dtype(b"b1") + b"I00\nC\x01\x02tb.",
     "arguments from an array": ARRAY + b"R.",
@@ -293,6 +295,8 @@ BOMBS = {
     + struct.pack("<I", 100_000) + bytes(100_000) + b"tbq\x00(" + b"h\x00" * 9_000 + b"l.",
     "one text encoded again and again": b"X" + struct.pack("<I", 100_000) + b"a" * 100_000
     + b"Vlatin1\n\x86q\x00c_codecs\nencode\nq\x01(" + b"h\x01h\x00R" * 9_000 + b"l.",
+    "more items than steps": b"(X" + struct.pack("<I", 1_000_000) + b"a" * 1_000_000
+    + b"(" + b"N" * 1000 + b"lq\x00" + b"h\x00" * 2000 + b"l.",
     "more steps than data": b"(" + b"}" * 600_000 + b"l.",
 }  # fmt: skip
 
@@ -358,6 +362,13 @@ OTHERS = {
         + b"\nabcd",
         "expected an array of numbers",
     ),
+    "npy of long doubles": (
+        b"\x93NUMPY\x01\x00\x4f\x00"
+        + b"{'descr': '<f16', 'fortran_order': False, 'shape': (1,), }".ljust(78)
+        + b"\n"
+        + bytes(16),
+        "expected an array of numbers",
+    ),
     "npy of deep brackets": (b"\x93NUMPY\x01\x00\x00\x20" + b"[" * 8192, "another format"),
 }
 
@@ -379,6 +390,12 @@ def test_a_missing_file_and_a_folder_are_errors_of_the_system(tmp_path):
         pickles.load(tmp_path / "absent.p")
     with pytest.raises(IsADirectoryError):
         pickles.load(tmp_path)
+
+
+def test_a_pipe_is_refused_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "train.p")
+    with pytest.raises(ValueError, match=r"train\.p: expected a file, found a pipe"):
+        pickles.load(tmp_path / "train.p")
 
 
 def test_loading_imports_nothing_the_file_names(tmp_path):

@@ -89,6 +89,12 @@ def test_a_missing_file_says_where_to_get_it(path):
     assert "--demo" in message
 
 
+@pytest.mark.parametrize("name", ["weights.npy", "weights.caffemodel"])
+def test_a_pipe_is_refused_not_waited_for(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    assert "expected a file, found a pipe" in refusal(tmp_path / name)
+
+
 def test_a_file_that_was_cut_says_so(path, layers):
     content = save(path, layers).read_bytes()
     for size in (0, 5, 130, len(content) // 2, len(content) - 1):
