@@ -80,9 +80,9 @@ def main(argv=None):
     accuracy = record.metrics.validation.accuracy
     if args.solver == "lbfgs":
         penalty = history["l2"][record.best_epoch - 1]
-        print(f"Best L2 penalty: {penalty:g}, validation accuracy {accuracy:.3f}")
+        print(f"Best L2 penalty by validation loss: {penalty:g}, accuracy {accuracy:.3f}")
     else:
-        print(f"Best epoch: {record.best_epoch}, validation accuracy {accuracy:.3f}")
+        print(f"Best epoch by validation loss: {record.best_epoch}, accuracy {accuracy:.3f}")
     run.tell_what_random_hides(train, features)
     print(f"Report: {folder / 'report.html'}")
 

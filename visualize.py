@@ -67,7 +67,7 @@ def read_pictures(paths, demo):
     from lab.demo import stand_ins
 
     named = inputs.named(paths, PICTURES, demo, lambda: stand_ins.signs() | stand_ins.photographs())
-    pictures = {Path(name).stem: picture for name, picture in named.items()}
+    pictures = {Path(name).stem: inputs.decoded(picture) for name, picture in named.items()}
     if len(pictures) < len(named):
         raise ValueError("two pictures have one name, so would their drawings: rename one")
     return pictures

@@ -6,6 +6,9 @@ looked for beside the scripts.
 
 from pathlib import Path
 
+import numpy as np
+from tqdm import tqdm
+
 from lab.data import dataset, images, splits
 from lab.demo import stand_ins
 
@@ -45,10 +48,39 @@ def limited(pictures, args):
 
 
 def named(paths, default, demo, stand_in):
-    """Name -> picture, uint8 RGB [h, w, 3], of the files `paths`, or of `default`.
+    """Name -> picture, uint8 RGB [h, w, 3] or the path of a file, of `paths`, or of `default`.
 
-    With `demo` and no path what `stand_in` makes up.
+    A folder stands for the pictures below it. With `demo` and no path what `stand_in` makes up.
+    Raises OSError or ValueError for what is no picture, judged by the heads of the files.
     """
     if demo and not paths:
         return stand_in()
-    return {str(path): images.read(found(path)) for path in paths or default}
+    files = [file for path in paths or default for file in _pictures(found(path))]
+    for file in files:
+        images.check(file)
+    return {str(file): file for file in files}
+
+
+def _pictures(path):
+    """The pictures below a folder, by name; or the file itself."""
+    if not path.is_dir():
+        return [path]
+    files = sorted(file for file in path.rglob("*") if file.suffix.lower() in images.SUFFIXES)
+    if not files:
+        raise ValueError(f"{path}: expected pictures, found none in this folder")
+    return files
+
+
+def in_batches(classify, pictures, size=32):
+    """`classify` of all pictures, arrays or paths, a batch of decoded ones at a time: [n, ...]."""
+    starts = range(0, len(pictures), size)
+    results = []
+    for start in tqdm(starts, "pictures", unit=f" x {size}", disable=len(starts) < 3 or None):
+        batch = pictures[start : start + size]
+        results.append(classify(list(images.in_threads(decoded, batch))))
+    return np.concatenate(results)
+
+
+def decoded(picture):
+    """A picture, an array or a path, as uint8 RGB [h, w, 3]."""
+    return picture if isinstance(picture, np.ndarray) else images.read(picture)

@@ -61,7 +61,7 @@ class Run:
 
 
 def _stacked(pictures):
-    """Arrays of one size as one array, which small pictures are faster and more exact in."""
+    """Arrays of one size as one array: small ones then need no enlarging."""
     arrays = all(isinstance(picture, np.ndarray) for picture in pictures)
     same = arrays and len({picture.shape for picture in pictures}) == 1
     return np.stack(pictures) if same else pictures
