@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lab.command_line import fraction, parser, user_errors
-from lab.console import notice
+from lab.console import notice, say
 
 TEST_SET = "GTSRB_Final_Test_Images.zip"
 
@@ -78,9 +78,10 @@ def calibrated(run, dataset, validation, args):
         metrics.summary(labels, softmax(scores, each.record.temperature))
         for each in (run, tempered)
     )
-    print(f"Temperature {temperature:.2f}, from {len(labels):,} validation pictures:")
-    print(f"log loss {before['loss']:.3f} -> {after['loss']:.3f}, ", end="")
-    print(f"calibration error {before['ece']:.3f} -> {after['ece']:.3f}\n")
+    say(f"Temperature {temperature:.2f}, from {len(labels):,} validation pictures:")
+    say(f"log loss {before['loss']:.3f} -> {after['loss']:.3f}, ", end="")
+    say(f"calibration error {before['ece']:.3f} -> {after['ece']:.3f}")
+    say()
     record.write(run.folder, tempered.record)
     return tempered
 
@@ -105,7 +106,8 @@ def main(argv=None):
 
     with user_errors():
         if args.list:
-            print(*listing(Path(args.run).parent), sep="\n")
+            for line in listing(Path(args.run).parent):
+                say(line)
             return 0
         run = load(args.run, args.weights, args.preprocess, args.demo)
         dataset = test_pictures(args, run)

@@ -11,7 +11,7 @@ import time
 
 from imagenet_inference import prepare
 from lab.command_line import NAMING, parser, user_errors
-from lab.console import notice
+from lab.console import notice, say
 from traffic_sign_inference import PICTURES
 
 
@@ -85,7 +85,7 @@ def main(argv=None):
             )
         seconds = time.perf_counter() - begin
         predictions.tell(pictures, probabilities, run.names if run else sign_names(), args)
-    print(f"Time: {seconds:.3f} seconds")
+    say(f"Time: {seconds:.3f} seconds")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import time
 
 from caffe_classes import class_names
 from lab.command_line import NAMING, parser, user_errors
-from lab.console import notice
+from lab.console import notice, say
 
 PICTURES = ["poodle.png", "weasel.png"]
 
@@ -57,7 +57,7 @@ def main(argv=None):
         )
         seconds = time.perf_counter() - begin
         predictions.tell(pictures, probabilities, class_names, args)
-    print(f"Time: {seconds:.3f} seconds")
+    say(f"Time: {seconds:.3f} seconds")
 
 
 if __name__ == "__main__":

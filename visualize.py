@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from lab.command_line import parser, user_errors
-from lab.console import notice
+from lab.console import notice, say
 
 PICTURES = ["poodle.png", "weasel.png", "construction.jpg", "stop.jpg"]
 MAP_PICTURES = 1300  # one of each track in train.p
@@ -91,7 +91,7 @@ def draw_filters(weights, convention, path):
     kernel = weights["conv1"][0].numpy()
     rgb = kernel[:, :, ::-1] if convention == "caffe" else kernel  # Caffe sees BGR
     drawings.filters(rgb, path)
-    print(path)
+    say(path)
 
 
 def draw_picture(name, picture, layers, out):
@@ -101,7 +101,7 @@ def draw_picture(name, picture, layers, out):
     path = Path(out, f"activations-{name}.png")
     maps = {layer: x[0].numpy() for layer, x in layers.items() if layer.startswith("conv")}
     drawings.activations(picture, maps, path)
-    print(path)
+    say(path)
 
 
 def draw_decision(name, picture, probabilities, run, out):
@@ -111,7 +111,7 @@ def draw_decision(name, picture, probabilities, run, out):
     best = probabilities.argmax()
     path = Path(out, f"gradcam-{name}.png")
     drawings.decision(picture, evidence(picture, run), run.names[best], probabilities[best], path)
-    print(path)
+    say(path)
 
 
 def draw_map(dataset, features, args):
@@ -122,7 +122,7 @@ def draw_map(dataset, features, args):
     notice(f"Laying out {len(dataset):,} pictures")
     places = lay_out(features, args.seed)
     drawings.feature_map(places, dataset.images, dataset.labels, dataset.names, path)
-    print(path)
+    say(path)
 
 
 def main(argv=None):

@@ -3,15 +3,27 @@
 import sys
 
 
+def say(text="", end="\n"):
+    """A line of results, on stdout."""
+    print(printable(text), end=end, flush=True)
+
+
 def notice(text):
-    """Say something beside the results: stderr, never stdout."""
-    print(text, file=sys.stderr, flush=True)
+    """A line beside the results: stderr, never stdout."""
+    print(printable(text), file=sys.stderr, flush=True)
+
+
+def printable(text):
+    """`text` as one line without what could command a terminal or forge a line.
+
+    Names of files, classes and servers come from strangers: `say` and `notice` are the only doors.
+    """
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(text))
 
 
 def one_line(text):
     """`text` without line breaks and what a damaged file could say to a terminal."""
-    text = " ".join(text.split())
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    return printable(" ".join(text.split()))
 
 
 def readable(size):
@@ -25,13 +37,13 @@ def readable(size):
 
 def print_epoch(epoch, seconds, loss, accuracy):
     """One epoch of training, numbered from 1, with its loss and accuracy on validation."""
-    print(f"Epoch {epoch}")
-    print(f"Time: {seconds:.3f} seconds")
+    say(f"Epoch {epoch}")
+    say(f"Time: {seconds:.3f} seconds")
     print_validation(loss, accuracy)
 
 
 def print_validation(loss, accuracy):
     """How the model does on what it was not trained on."""
-    print(f"Validation Loss = {loss:.6f}")
-    print(f"Validation Accuracy = {accuracy:.6f}")
-    print(flush=True)
+    say(f"Validation Loss = {loss:.6f}")
+    say(f"Validation Accuracy = {accuracy:.6f}")
+    say()

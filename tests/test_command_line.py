@@ -10,7 +10,7 @@ from conftest import PROJECT
 
 from lab import command_line
 from lab.command_line import fraction, parser, rate, seed, user_errors, whole_number
-from lab.console import notice
+from lab.console import notice, say
 
 SCRIPTS = sorted(
     path.stem for path in PROJECT.glob("*.py") if "def main(" in path.read_text(encoding="utf-8")
@@ -184,6 +184,18 @@ def test_a_bug_keeps_its_traceback():
 
 def test_an_interrupt_is_no_error_of_the_user(capsys):
     assert complaint(raising(KeyboardInterrupt()), capsys) == ("interrupted", 130)
+
+
+@pytest.mark.parametrize(
+    "name", ["a\nValidation Accuracy = 1.0", "\x1b[2J", "\r", "\u202e", "\udcff", "a\u2028b"]
+)
+def test_no_name_forges_a_line_or_commands_a_terminal(name, capsys):
+    say(f"Image of {name}")
+    notice(f"Image of {name}")
+    for said in capsys.readouterr():
+        assert said.startswith("Image of ")
+        assert said.endswith("\n")
+        assert said[:-1].isprintable()
 
 
 def test_notices_never_reach_stdout(capsys):

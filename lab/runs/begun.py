@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from lab import device, inputs, networks
 from lab.command_line import recorded
-from lab.console import notice
+from lab.console import notice, say
 from lab.data import splits
 from lab.data.dataset import Dataset
 from lab.data.images import digest as pictures_digest
@@ -132,11 +132,11 @@ class Begun:
             _, history = train(features, dataset, rows, args, Path(folder))
         honest = history.loc[history["val_loss"].idxmin(), "val_accuracy"]
         flattery = self.record.metrics.validation.accuracy - honest
-        print(f"On signs never seen (--split track) the same training reaches {honest:.3f}", end="")
+        say(f"On signs never seen (--split track) the same training reaches {honest:.3f}", end="")
         if flattery > 0:
-            print(f": the random split flatters by {flattery:.3f}, for it knows each sign")
+            say(f": the random split flatters by {flattery:.3f}, for it knows each sign")
         else:
-            print(": with so few pictures the random split does not flatter")
+            say(": with so few pictures the random split does not flatter")
 
 
 STAMP = "%Y-%m-%dT%H%M%S.%fZ"

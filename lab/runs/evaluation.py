@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from lab import inputs
+from lab.console import say
 from lab.data.images import digest as pictures_digest
 from lab.demo import stand_ins
 from lab.runs import metrics, plots
@@ -90,23 +91,26 @@ def _name(pictures, row):
 def show(figures, classes):
     """Print the figures, the most confused pairs and the hardest classes."""
     low, high = figures["interval"]
-    print(f"{figures['count']:,} pictures of {(classes['support'] > 0).sum()} classes")
-    print(f"Accuracy           {figures['accuracy']:.3f}")
-    print(f"95 % interval      {low:.3f} to {high:.3f} (bootstrap of {figures['resampled']})")
+    say(f"{figures['count']:,} pictures of {(classes['support'] > 0).sum()} classes")
+    say(f"Accuracy           {figures['accuracy']:.3f}")
+    say(f"95 % interval      {low:.3f} to {high:.3f} (bootstrap of {figures['resampled']})")
     if "top5" in figures:
-        print(f"Top-5 accuracy     {figures['top5']:.3f}")
-    print(f"Macro F1           {figures['macro_f1']:.3f}")
-    print(f"Log loss           {figures['loss']:.3f}")
-    print(f"Calibration error  {figures['ece']:.3f}")
+        say(f"Top-5 accuracy     {figures['top5']:.3f}")
+    say(f"Macro F1           {figures['macro_f1']:.3f}")
+    say(f"Log loss           {figures['loss']:.3f}")
+    say(f"Calibration error  {figures['ece']:.3f}")
     _show_trained_on(figures["trained_on"])
     if figures["most_confused"]:
-        print("\nMost confused")
+        say()
+        say("Most confused")
         for pair in figures["most_confused"]:
             often = f"{pair['times']:6,} times, {pair['share']:4.0%}"
-            print(f"{often}  {pair['true']} taken for {pair['predicted']}")
-    print("\nHardest classes\nrecall  precision  pictures")
+            say(f"{often}  {pair['true']} taken for {pair['predicted']}")
+    say()
+    say("Hardest classes")
+    say("recall  precision  pictures")
     for row in classes.dropna(subset="recall").nsmallest(HARDEST, "recall").itertuples():
-        print(f"{row.recall:6.3f} {row.precision:10.3f} {row.support:9,}  {row.name}")
+        say(f"{row.recall:6.3f} {row.precision:10.3f} {row.support:9,}  {row.name}")
 
 
 def _show_trained_on(trained_on):
@@ -114,9 +118,9 @@ def _show_trained_on(trained_on):
         return
     examples = ", ".join(trained_on["examples"][:3])
     examples += ", ..." if trained_on["count"] > 3 else ""
-    print(f"Also trained on    {trained_on['count']:,} of these pictures: {examples}")
+    say(f"Also trained on    {trained_on['count']:,} of these pictures: {examples}")
     if trained_on["accuracy_without"] is not None:
-        print(f"Accuracy without   {trained_on['accuracy_without']:.3f}")
+        say(f"Accuracy without   {trained_on['accuracy_without']:.3f}")
 
 
 def write(folder, figures, classes, dataset, probabilities):

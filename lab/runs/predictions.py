@@ -3,7 +3,7 @@
 import csv
 from io import StringIO
 
-from lab.console import one_line
+from lab.console import say
 from lab.files import replace_text
 from lab.runs import plots
 
@@ -16,7 +16,7 @@ def tell(pictures, probabilities, names, args):
     """
     if args.csv:
         write_table(args.csv, pictures, probabilities, names, args.top)
-        print(one_line(str(args.csv)))
+        say(args.csv)
     else:
         files = [*pictures] if args.pictures else None
         print_top(probabilities, names, args.top, files)
@@ -35,12 +35,12 @@ def print_top(probabilities, names, top, files=None):
     probabilities: array [n, classes]; names: one for each class.
     """
     for number, row in enumerate(probabilities):
-        print(f"Image {number}")
+        say(f"Image {number}")
         if files:
-            print(f"File: {one_line(files[number])}")
+            say(f"File: {files[number]}")
         for label in best(row, top):
-            print(f"{one_line(names[label])}: {row[label]:.3f}")
-        print()
+            say(f"{names[label]}: {row[label]:.3f}")
+        say()
 
 
 def write_table(path, files, probabilities, names, top):
