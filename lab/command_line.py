@@ -221,7 +221,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message):
         if self.complains_about:
-            raise ValueError(f"{self.complains_about}: {message}; leave --resume out")
+            raise ValueError(f"{self.complains_about}: {message[:300]}; leave --resume out")
         self.exit(2, f"{self.prog}: {one_line(message)} (see --help)\n")
 
 
@@ -239,17 +239,19 @@ def recorded(options, arguments, path):
 
     options: the parser of the script. Raises ValueError that names the record, `path`.
     """
-    line = []
-    for name, value in arguments.items():
-        option = f"--{name.replace('_', '-')}"
-        if name == "cache" and value is False:
-            line.append("--no-cache")
-        elif value is True and name != "cache":
-            line.append(option)
-        elif value not in (None, True, False):
-            line.append(f"{option}={value}")
+    known, line = vars(options.parse_args([])), []
     options.complains_about = path
     try:
+        for name, value in arguments.items():
+            option = f"--{name.replace('_', '-')}"
+            if value in (None, known.get(name, False)):
+                continue
+            if name not in known:
+                options.error(f"{name}: no option of this version")
+            elif name == "cache" and value is False:
+                line.append("--no-cache")
+            else:
+                line.append(option if value is True else f"{option}={value}")
         return options.parse_args(line)
     finally:
         options.complains_about = None

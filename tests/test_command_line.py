@@ -1,5 +1,6 @@
 """What all scripts share: they answer at once, read nothing too early, and complain briefly."""
 
+import json
 import subprocess
 import sys
 import time
@@ -8,6 +9,7 @@ from argparse import ArgumentTypeError
 import pytest
 from conftest import PROJECT
 
+import train_feature_extraction
 from lab import command_line
 from lab.command_line import fraction, parser, rate, seed, user_errors, whole_number
 from lab.console import notice, say
@@ -123,6 +125,52 @@ def test_a_wrong_option_is_one_line_that_points_to_help(arguments, capsys):
     assert said.err.endswith("(see --help)\n")
     assert said.err[:-1].isprintable()
     assert len(said.err) < 400
+
+
+# ---- arguments on record ------------------------------------------------------------------------
+
+LINES = [
+    "",
+    "--seed 1 --epochs 1 --limit 1 --patience 1 --batch-size 1 --learning-rate 1",
+    "--seed 0 --label-smoothing 0.1 --val-fraction 0.5 --class-weight balanced --solver lbfgs",
+    "--no-cache --skip-broken --demo --split random --layer conv4 --name first-try --out here",
+    "--data=-x --group-pattern=--(.*) --weights a=b.npy --preprocess course --precision bfloat16",
+]
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_arguments_on_record_are_those_that_were_given(line):
+    """A 1 was once taken for True, and a run with --seed 1 resumed with seed 0."""
+    options = train_feature_extraction.command_line()
+    given = options.parse_args(line.split())
+    on_record = json.loads(json.dumps(vars(given)))
+    assert command_line.recorded(options, on_record, "run.json") == given
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"help": True}, "help: no option of this version"),
+        ({"head": "runs/latest"}, "head: no option of this version"),
+        ({"": "x"}, "no option of this version"),
+        ({"cache": "x"}, "--cache=x"),
+        ({"epochs": True}, "--epochs: expected one argument"),
+        ({"solver": "x" * 100_000}, "--solver: invalid choice"),
+    ],
+)
+def test_what_was_no_option_is_refused_with_the_record_named(arguments, said, capsys):
+    options = train_feature_extraction.command_line()
+    with pytest.raises(ValueError, match=r"^run\.json: .*; leave --resume out$") as error:
+        command_line.recorded(options, arguments, "run.json")
+    assert said in str(error.value)
+    assert len(str(error.value)) < 400
+    assert capsys.readouterr() == ("", "")
+
+
+def test_what_an_older_version_left_empty_is_passed_over():
+    options = train_feature_extraction.command_line()
+    left = {"head": None, "projector": False}
+    assert command_line.recorded(options, left, "run.json") == options.parse_args([])
 
 
 # ---- complaints ---------------------------------------------------------------------------------

@@ -4,12 +4,23 @@
 tables. What is damaged is a ValueError of one line: path, field, expected, found.
 """
 
+import csv
 import math
+from datetime import UTC, datetime
+from io import StringIO
 from pathlib import Path
 from typing import Annotated, Literal
 
-import pandas as pd
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    FailFast,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from lab.console import one_line
 from lab.files import replace_text
@@ -20,13 +31,29 @@ DRAWN = "drawn signs (--demo)"
 TRAIN = "train again with `python train_feature_extraction.py`"
 EVALUATE = "evaluate again with `python evaluate.py`"
 LARGEST = 16_000_000  # bytes; of 10,000 classes with long names a record takes 1 MB
+MOST = 200  # entries of a table of names and values, such as the arguments
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Loss = Annotated[float, Field(ge=0)]
-Count = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=0, lt=2**63)]
 Interval = Annotated[list[Share], Field(min_length=2, max_length=2)]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Name = Annotated[str, Field(min_length=1, max_length=1000)]
+Place = Annotated[str, Field(min_length=1, max_length=4096)]
+Moment = Annotated[
+    AwareDatetime,
+    Field(strict=False, ge=datetime(2000, 1, 1, tzinfo=UTC), lt=datetime(2200, 1, 1, tzinfo=UTC)),
+]
+
+
+def _few(entries):
+    if isinstance(entries, dict) and len(entries) > MOST:
+        raise ValueError(f"over {MOST} entries")
+    return entries
+
+
+# Not every wrong entry of millions is worth an error of its own.
+Few = BeforeValidator(_few)
 
 
 class Part(BaseModel):
@@ -36,12 +63,12 @@ class Part(BaseModel):
 
 
 class Weights(Part):
-    path: str
+    path: Place
     sha256: Sha256
 
 
 class Data(Part):
-    path: str
+    path: Place
     sha256: Sha256
     pictures: Count
     tracks: Count | None = None
@@ -81,9 +108,9 @@ class Record(Part):
     """How a run came about, and once it has ended (`metrics`) what it came to."""
 
     command: str
-    arguments: dict[str, str | bool | int | float | None]
-    started: Annotated[AwareDatetime, Field(strict=False)]
-    versions: dict[str, str]
+    arguments: Annotated[dict[str, str | bool | int | float | None], Few]
+    started: Moment
+    versions: Annotated[dict[str, str], Few]
     device: str
     method: Literal["feature extraction", "fine-tuning"] = "feature extraction"
     network: str
@@ -91,7 +118,7 @@ class Record(Part):
     preprocess: str
     precision: Literal["float32", "bfloat16"] = "float32"
     seed: Count
-    names: Annotated[list[Name], Field(min_length=2)]
+    names: Annotated[list[Name], Field(min_length=2), FailFast()]
     weights: Weights
     data: Data
     split: Split
@@ -110,18 +137,23 @@ class Record(Part):
         return self
 
     @property
+    def ended(self):
+        return self.metrics is not None
+
+    @property
     def demo(self):
         """Whether random weights stood in."""
         return self.weights.path == RANDOM
 
     @property
-    def ended(self):
-        return self.metrics is not None
+    def drawn(self):
+        """Whether drawn signs stood in."""
+        return self.data.path == DRAWN
 
 
 class TrainedOn(Part):
     count: Count
-    examples: list[str] = []
+    examples: Annotated[list[str], FailFast()] = []
     accuracy_without: Share | None = None
 
 
@@ -140,33 +172,25 @@ class Evaluation(Figures):
     head: str = ""
     temperature: Annotated[float, Field(gt=0)] = 1.0
     trained_on: TrainedOn = TrainedOn(count=0)
-    most_confused: list[Confused] = []
+    most_confused: Annotated[list[Confused], FailFast()] = []
 
 
 def read(folder):
     """The Record in `FOLDER/run.json`. FileNotFoundError or ValueError when there is none."""
-    folder = Path(folder)
-    path = folder / "run.json"
-    if not path.is_file():
+    path = Path(folder) / "run.json"
+    if not path.exists():
         raise FileNotFoundError(
             f"{folder}: expected a training run, found no run.json: "
             "train one with `python train_feature_extraction.py`"
         )
-    return _parsed(
-        path,
-        Record,
-        "record of a training run",
-        "train again with `python train_feature_extraction.py`",
-    )
+    return _parsed(path, Record, "the record of a training run", TRAIN)
 
 
 def read_evaluation(folder):
     """The Evaluation in `FOLDER/evaluation.json`, or None when nothing was evaluated."""
     path = Path(folder) / "evaluation.json"
-    if not path.exists():
-        return None
-    return _parsed(
-        path, Evaluation, "figures of an evaluation", "evaluate again with `python evaluate.py`"
+    return (
+        _parsed(path, Evaluation, "figures of an evaluation", EVALUATE) if path.exists() else None
     )
 
 
@@ -175,18 +199,35 @@ def write(folder, record):
     replace_text(folder / "run.json", record.model_dump_json(indent=2, exclude_none=True) + "\n")
 
 
+def problem(error):
+    """The first field that a ValidationError complains about, and of what."""
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    field = ".".join(map(str, first["loc"]))
+    return ": ".join(filter(None, [field, first["msg"].removeprefix("Value error, ")]))
+
+
 def _parsed(path, kind, expected, remedy):
     try:
-        if path.stat().st_size > LARGEST:
-            raise ValueError(f"over {LARGEST:,} bytes")
-        return kind.model_validate_json(path.read_text(encoding="utf-8"))
+        return kind.model_validate_json(_text(path))
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False)[0]
-        problem = ": ".join(filter(None, [".".join(map(str, first["loc"])), first["msg"]]))
-    except ValueError as error:  # no UTF-8
-        problem = str(error)
-    raise ValueError(
-        f"{path}: expected the {expected}, found damage: {one_line(problem)[:300]}; {remedy}"
+        found = problem(error)
+    except ValueError as error:
+        found = str(error)
+    raise _damaged(path, expected, found, remedy)
+
+
+def _text(path):
+    """The text of a file, if it is one, and not too large, and text."""
+    if not path.is_file():
+        raise ValueError("no file")
+    if path.stat().st_size > LARGEST:
+        raise ValueError(f"over {LARGEST:,} bytes")
+    return path.read_text(encoding="utf-8")
+
+
+def _damaged(path, expected, found, remedy):
+    return ValueError(
+        f"{path}: expected {expected}, found damage: {one_line(found)[:300]}; {remedy}"
     )
 
 
@@ -197,30 +238,46 @@ CLASSES = ("name", "precision", "recall", "f1", "support")
 
 
 def read_history(folder):
-    """The DataFrame of `FOLDER/history.csv`: numbers, a row an epoch; None when it is not there."""
-    return _table(Path(folder) / "history.csv", HISTORY, texts=())
+    """The rows of `FOLDER/history.csv`, one an epoch: column -> number; none without the file."""
+    return _rows(Path(folder) / "history.csv", HISTORY, "delete it")
 
 
 def read_classes(folder):
-    """The DataFrame of `FOLDER/evaluation.csv`, a row a class; None when it is not there."""
-    return _table(Path(folder) / "evaluation.csv", CLASSES, texts=("name",))
+    """The rows of `FOLDER/evaluation.csv`, one a class; none without the file.
+
+    Column -> number, NaN where there was nothing to count; the name is text.
+    """
+    return _rows(Path(folder) / "evaluation.csv", CLASSES, EVALUATE)
 
 
-def _table(path, columns, texts):
+def _rows(path, columns, remedy):
     if not path.exists():
-        return None
+        return []
     try:
-        if path.stat().st_size > LARGEST:
-            raise ValueError(f"over {LARGEST:,} bytes")
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-        missing = [name for name in columns if name not in table]
-        if missing or table.empty:
+        head, *rows = [*csv.reader(StringIO(_text(path), newline=""))] or [[]]
+        missing = [name for name in columns if name not in head]
+        if missing or not rows:
             raise ValueError(f"no {', '.join(missing) or 'row'}")
-        for name in table.columns.difference(texts):
-            table[name] = pd.to_numeric(table[name].replace("", math.nan))
-    except (ValueError, pd.errors.ParserError) as error:
-        raise ValueError(
-            f"{path}: expected a table with {', '.join(columns)}, "
-            f"found damage: {one_line(str(error))[:200]}; delete it"
-        ) from error
-    return table
+        return [_row(head, cells, number) for number, cells in enumerate(rows, 1)]
+    except (ValueError, csv.Error) as error:
+        expected = f"a table with {', '.join(columns)}"
+        raise _damaged(path, expected, str(error), remedy) from error
+
+
+def _row(head, cells, number):
+    if len(cells) != len(head):
+        raise ValueError(f"{len(cells)} cells in row {number}")
+    return {
+        name: cell if name == "name" else _number(name, cell, number)
+        for name, cell in zip(head, cells, strict=True)
+    }
+
+
+def _number(name, cell, row):
+    try:
+        number = int(cell) if cell.isdecimal() else float(cell or math.nan)
+    except ValueError:
+        number = math.inf
+    if cell and not math.isfinite(number):
+        raise ValueError(f"{name} in row {row}: {cell}")
+    return number

@@ -228,9 +228,9 @@ def write(folder, record=None):
     text = page(
         _plain(record),
         _plain(records.read_evaluation(folder)),
-        _rows(records.read_classes(folder)),
-        _rows(records.read_history(folder)),
-        {file.stem: file.read_bytes() for file in folder.glob("*.png")},
+        records.read_classes(folder),
+        records.read_history(folder),
+        {file.stem: file.read_bytes() for file in folder.glob("*.png") if file.is_file()},
     )
     path = folder / "report.html"
     replace_text(path, text)
@@ -239,7 +239,3 @@ def write(folder, record=None):
 
 def _plain(record):
     return {} if record is None else record.model_dump(mode="json", exclude_none=True)
-
-
-def _rows(table):
-    return [] if table is None else table.to_dict("records")
