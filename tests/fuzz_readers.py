@@ -33,9 +33,10 @@ sys.path[:0] = [str(HERE.parent), str(HERE), str(HERE / "formats")]
 
 # ruff: noqa: E402 (as a command, only this folder is on the path)
 from test_caffemodel import FORMS, caffemodel_bytes, random_weights
+from test_keras_weights import STYLES, TINY, write_h5
 
 from lab.data import dataset, images
-from lab.formats import caffemodel, pickles
+from lab.formats import caffemodel, keras_weights, pickles
 
 SECONDS = 10  # for one file; the process is killed after that
 FORBIDDEN = (  # audit events, by how they begin
@@ -65,6 +66,11 @@ def npy_samples():
 def caffe_samples():
     weights = random_weights({"conv1": (3, 3, 1, 2), "fc6": (8, 3), "fc7": (3, 2)})
     return [caffemodel_bytes(weights, form) for form in FORMS]
+
+
+def keras_samples():
+    weights = random_weights(TINY)
+    return [saved(write_h5, weights, style) for style in STYLES]
 
 
 def picture_samples(kind):
@@ -250,6 +256,7 @@ READERS = {
     "npy dict": Reader(".npy", npy_samples()[:1], pickles.load, OPCODES),
     "train.p": Reader(".p", pickle_samples(), dataset.load, DAMAGES + OPCODES),
     "caffemodel": Reader(".caffemodel", caffe_samples(), caffemodel.load, DAMAGES),
+    "h5": Reader(".h5", keras_samples(), keras_weights.load, DAMAGES),
     "zip": Reader(".zip", archive_samples(), dataset.load, [*DAMAGES, damage_member], 800),
     "csv in zip": Reader(".zip", archive_samples()[1:], dataset.load, [damage_labels]),
     **{kind: picture_reader(kind) for kind in images.FORMATS},
