@@ -41,8 +41,9 @@ def command_line():
 
 
 def test_pictures(args, run):
-    """The labelled pictures to test the run with, classes in its order; ValueError if of others."""
+    """The labelled pictures to test the run with, their classes in the order of its own."""
     from lab import inputs
+    from lab.data.dataset import matched
     from lab.demo import stand_ins
 
     demo = args.demo or (run.record.demo and args.data is None)
@@ -53,13 +54,10 @@ def test_pictures(args, run):
         )
     asked = argparse.Namespace(**vars(args) | {"demo": demo})
     dataset = inputs.labelled(asked, TEST_SET, stand_ins.test_set)
-    if dataset.names != run.names:
-        raise ValueError(
-            f"{args.data}: expected the {len(run.names)} classes of {args.run} "
-            f"({', '.join(run.names[:3])}, ...), found {len(dataset.names)} "
-            f"({', '.join(dataset.names[:3])}, ...)"
-        )
-    return dataset
+    try:
+        return matched(dataset, run.names)
+    except ValueError as error:
+        raise ValueError(f"{args.data or TEST_SET}: {error}") from error
 
 
 def calibrated(run, dataset, validation, args):

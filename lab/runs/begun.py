@@ -199,6 +199,11 @@ def _split(dataset, args):
         raise ValueError(f"{data}: which pictures show one sign is unknown: --split random")
     if groups is None and args.split is None:
         notice("Which pictures show the same thing is unknown: split at random, which flatters.")
+    if groups is not None and dataset.tracks is None and not args.group_pattern:
+        notice(
+            "Copies of a picture are kept on one side of the split. What else belongs together "
+            "only you can know: --group-pattern. Expect less on pictures from elsewhere."
+        )
     rows = splits.split(dataset.labels, groups, args.val_fraction, args.seed)
     split = {"kind": "random", "train": len(rows[0]), "validation": len(rows[1])}
     if groups is not None:
