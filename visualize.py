@@ -12,8 +12,6 @@ Writes conv1.png, activations-PICTURE.png, with --run gradcam-PICTURE.png, with 
 import sys
 from pathlib import Path
 
-import numpy as np
-
 from lab.command_line import parser, user_errors
 from lab.console import notice, say
 
@@ -57,7 +55,7 @@ def lay_out(features, seed):
     from sklearn.manifold import TSNE
 
     count = len(features)
-    coarse = PCA(min(50, count), random_state=seed).fit_transform(features.astype(np.float32))
+    coarse = PCA(min(50, count), random_state=seed).fit_transform(features.astype("float32"))
     return TSNE(perplexity=min(30, count / 4), random_state=seed).fit_transform(coarse)
 
 

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import time
 from argparse import ArgumentTypeError
 
 import pytest
@@ -33,16 +32,9 @@ def test_the_four_lessons_are_scripts():
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_help_answers_in_under_half_a_second(script):
-    seconds = []
-    for _ in range(5):
-        begin = time.perf_counter()
-        command = [sys.executable, f"{script}.py", "--help"]
-        done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True)
-        seconds.append(time.perf_counter() - begin)
-        if seconds[-1] < 0.5:
-            break
-    assert min(seconds) < 0.5
+def test_help_shows_what_to_type(script):
+    command = [sys.executable, f"{script}.py", "--help"]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True)
     assert done.stdout.startswith(f"usage: {script}.py")
     assert f"python {script}.py" in done.stdout
     assert not done.stderr
@@ -59,13 +51,14 @@ sys.addaudithook(watch)
 import SCRIPT
 files = [p for p in opened if not p.endswith(code) and "__pycache__" not in p
          and not os.path.isdir(p) and not p.startswith(("/proc", "/sys", "/etc", "/usr", "/dev"))]
-heavy = {"tensorflow", "keras", "sklearn", "matplotlib", "pandas"} & sys.modules.keys()
+slow = {"tensorflow", "keras", "sklearn", "matplotlib", "pandas", "numpy", "pydantic"}
+heavy = slow & sys.modules.keys()
 sys.exit(f"{files} {heavy}" if files or heavy else 0)
 """
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_importing_a_script_reads_no_file_and_starts_no_tensorflow(script):
+def test_a_script_reads_no_file_and_loads_nothing_slow_before_its_arguments(script):
     program = WATCH.replace("SCRIPT", script)
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True
