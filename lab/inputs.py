@@ -7,8 +7,8 @@ looked for beside the scripts.
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
+from lab.console import progress
 from lab.data import dataset, images, splits
 from lab.demo import stand_ins
 
@@ -73,11 +73,12 @@ def _pictures(path):
 
 def in_batches(classify, pictures, size=32):
     """`classify` of all pictures, arrays or paths, a batch of decoded ones at a time: [n, ...]."""
-    starts = range(0, len(pictures), size)
     results = []
-    for start in tqdm(starts, "pictures", unit=f" x {size}", disable=len(starts) < 3 or None):
-        batch = pictures[start : start + size]
-        results.append(classify(list(images.in_threads(decoded, batch))))
+    with progress(len(pictures), "classes", "pictures") as advance:
+        for start in range(0, len(pictures), size):
+            batch = pictures[start : start + size]
+            results.append(classify(list(images.in_threads(decoded, batch))))
+            advance(len(batch))
     return np.concatenate(results)
 
 
