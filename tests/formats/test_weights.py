@@ -93,7 +93,7 @@ def test_a_missing_file_says_where_to_get_it(path):
     assert "--demo" in message
 
 
-@pytest.mark.parametrize("name", ["weights.npy", "weights.caffemodel"])
+@pytest.mark.parametrize("name", ["weights.npy", "weights.caffemodel", "weights.h5"])
 def test_a_pipe_is_refused_not_waited_for(tmp_path, name):
     os.mkfifo(tmp_path / name)
     assert "expected a file, found a pipe" in refusal(tmp_path / name)
