@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lab.console import progress
+from lab.console import counted
 from lab.data import dataset, images, splits
 from lab.demo import stand_ins
 
@@ -73,13 +73,10 @@ def _pictures(path):
 
 def in_batches(classify, pictures, size=32):
     """`classify` of all pictures, arrays or paths, a batch of decoded ones at a time: [n, ...]."""
-    results = []
-    with progress(len(pictures), "classes", "pictures") as advance:
-        for start in range(0, len(pictures), size):
-            batch = pictures[start : start + size]
-            results.append(classify(list(images.in_threads(decoded, batch))))
-            advance(len(batch))
-    return np.concatenate(results)
+    batches = [pictures[start : start + size] for start in range(0, len(pictures), size)]
+    if len(batches) > 1:  # of a few pictures a bar would only be in the way
+        batches = counted(batches, len(batches), "classes", f"batches of {size}")
+    return np.concatenate([classify(list(images.in_threads(decoded, batch))) for batch in batches])
 
 
 def decoded(picture):
