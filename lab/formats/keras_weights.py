@@ -11,6 +11,8 @@ from pathlib import Path
 
 import h5py
 
+from lab.formats import files
+
 MOST_OBJECTS = 1000  # groups and arrays; VGG16 has 71
 DENSE = {"fc1": "fc6", "fc2": "fc7", "predictions": "fc8"}
 PLAIN = (h5py.h5d.COMPACT, h5py.h5d.CONTIGUOUS)  # layouts: the numbers, one after the other
@@ -28,7 +30,7 @@ def load(path):
 
     Raises OSError when the file cannot be read, ValueError (one line) when it is no such file.
     """
-    with Path(path).open("rb") as file:
+    with files.opened(path) as file:
         try:
             with h5py.File(file, "r") as content:
                 weights = _weights(content, Path(path).stat().st_size)
