@@ -335,8 +335,8 @@ def picture(label, rng, size):
     fine = FINE * size
     scene = garden(size, rng).resize((fine, fine))
     pen = Pen(scene, (1 + 1j) * fine / 2, fine / 200)
-    for plant in bed(rng, *list(KINDS.values())[label]):
-        plant(pen)
+    for shape in bed(rng, *list(KINDS.values())[label]):
+        shape(pen)
     scene = scene.filter(ImageFilter.GaussianBlur(rng.uniform(0, 0.008) * fine))
     seen = light(rng, stops=-0.15, spread=0.2)(np.array(scene.reduce(FINE)) / 255)
     return to_bytes(seen + rng.normal(0, rng.uniform(0, 0.03), seen.shape))

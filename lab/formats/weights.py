@@ -18,10 +18,8 @@ def read(path, kernels, asset="weights"):
     asset: what download.py calls the right file.
     Raises FileNotFoundError or ValueError: path, expected, found, what to do.
     """
-    path, remedy = (
-        Path(path),
-        f"`python download.py {asset}` gets the right file, --demo needs none",
-    )
+    path = Path(path)
+    remedy = f"`python download.py {asset}` gets the right file, --demo needs none"
     if path.is_dir():
         raise ValueError(f"{path}: expected a weights file, found a folder; {remedy}")
     if not path.exists():

@@ -1,5 +1,6 @@
 """Keras's files: what loads, what is refused, and that refusing costs nothing."""
 
+import os
 import tracemalloc
 
 import h5py
@@ -213,6 +214,11 @@ def test_a_file_of_countless_groups_is_refused(path):
         for number in range(2000):
             file.create_group(f"{number}")
     assert "more than 1,000 groups and arrays" in refusal(path)
+
+
+def test_a_pipe_is_refused_and_not_waited_for(path):
+    os.mkfifo(path)
+    assert "found a pipe" in refusal(path)
 
 
 def test_a_missing_file_is_named(tmp_path):
