@@ -71,16 +71,17 @@ OPTIONS = {
     "--network": {
         "default": "alexnet",
         "metavar": "NAME",
-        "help": "the pretrained network (default: %(default)s)",
+        "help": "the pretrained network, alexnet or vgg16 (default: %(default)s)",
     },
     "--weights": {
         "metavar": "PATH",
         "help": "the network's weights, .npy or the original .caffemodel "
-        "(default: bvlc-alexnet.npy, or those of the run)",
+        "(default: the network's own, bvlc-alexnet.npy, or those of the run)",
     },
     "--layer": {
         "metavar": "NAME",
-        "help": "whose output the features are: conv3, conv4, pool5, fc6 or fc7 (default: fc7)",
+        "help": "whose output the features are: conv3, conv4, pool5, fc6 or fc7 (default: fc7; of "
+        "vgg16 fc6)",
     },
     "--data": {
         "metavar": "PATH",
