@@ -110,7 +110,8 @@ def in_run(name, samples, function, *damages):
 
         return getattr(record, function, None) or getattr(evaluation, function)
 
-    return Reader(name, samples, lambda path: load(path)(path.parent), [*DAMAGES, *damages])
+    # A cell of a table takes 70 times its bytes; `record` bounds these.
+    return Reader(name, samples, lambda path: load(path)(path.parent), [*DAMAGES, *damages], 100)
 
 
 def load_head(path):

@@ -295,8 +295,6 @@ BOMBS = {
     + struct.pack("<I", 100_000) + bytes(100_000) + b"tbq\x00(" + b"h\x00" * 9_000 + b"l.",
     "one text encoded again and again": b"X" + struct.pack("<I", 100_000) + b"a" * 100_000
     + b"Vlatin1\n\x86q\x00c_codecs\nencode\nq\x01(" + b"h\x01h\x00R" * 9_000 + b"l.",
-    "more items than steps": b"(X" + struct.pack("<I", 1_000_000) + b"a" * 1_000_000
-    + b"(" + b"N" * 1000 + b"lq\x00" + b"h\x00" * 2000 + b"l.",
     "more steps than data": b"(" + b"}" * 600_000 + b"l.",
 }  # fmt: skip
 
@@ -313,6 +311,14 @@ def test_a_bomb_costs_seconds_and_a_small_multiple_of_its_size(loaded, content, 
         tracemalloc.stop()
     assert time.perf_counter() - started < 15  # traced, on a busy machine; 0.1 otherwise
     assert peak < 1_000_000 + 100 * len(content)
+
+
+def test_a_file_that_unfolds_to_more_items_than_it_may_take_steps_is_refused(loaded, monkeypatch):
+    monkeypatch.setattr(pickles, "MAX_STEPS", 20_000)
+    text = b"X" + struct.pack("<I", 100_000) + b"a" * 100_000
+    thousand = b"(" + b"N" * 1000 + b"lq\x00"
+    assert "unfolds to far more" in refusal(loaded, b"(" + text + thousand + b"h\x00" * 20 + b"l.")
+    loaded(b"(" + text + thousand + b"h\x00" * 10 + b"l.")
 
 
 @pytest.mark.parametrize(("protocol", "copies"), [(0, 3), (2, 3), (3, 1), (4, 1), (5, 1)])
