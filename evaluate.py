@@ -47,11 +47,6 @@ def test_pictures(args, run):
     from lab.demo import stand_ins
 
     demo = args.demo or (run.record.demo and args.data is None)
-    if not demo and not inputs.found(args.data or TEST_SET).exists():
-        raise FileNotFoundError(
-            f"{args.data or TEST_SET} is not there: get the official test set with "
-            "`python download.py gtsrb`, name other pictures with --data, or try --demo"
-        )
     asked = argparse.Namespace(**vars(args) | {"demo": demo})
     dataset = inputs.labelled(asked, TEST_SET, stand_ins.test_set)
     try:
@@ -96,33 +91,38 @@ def describe(args, run):
 def main(argv=None):
     args = command_line().parse_args(argv)
 
-    from lab import device  # TensorFlow takes seconds to load: --help need not wait
-
-    device.prepare()
-    from lab.runs import evaluation, report
-    from lab.runs.run import listing, load
+    from lab.runs import asked, folders
 
     with user_errors():
         if args.list:
-            for line in listing(Path(args.run).parent):
+            for line in folders.listing(Path(args.run).parent):
                 say(line)
             return 0
+        asked.check(args, data=TEST_SET)
+
+    from lab import device  # TensorFlow takes seconds to load: wrong names need not wait
+
+    device.prepare()
+    from lab.runs import evaluation, report
+    from lab.runs.run import load
+
+    with user_errors():
         run = load(args.run, args.weights, args.preprocess, args.demo)
         dataset = test_pictures(args, run)
         hashes = evaluation.trained_hashes(run.folder)
         trained = evaluation.training_pictures(run) if args.calibrate else None
         out = Path(args.out or run.folder)
-        out.mkdir(parents=True, exist_ok=True)
-        notice(f"Computing on the {device.name()}")
-
-        if trained:
-            run = calibrated(run, *trained, args)
-        probabilities = run.probabilities(dataset.images, args.precision, args.cache)
-        figures, classes = evaluation.evaluate(dataset, probabilities, hashes, args.seed)
-        figures = {**describe(args, run), **figures}
-        evaluation.show(figures, classes)
-        evaluation.write(out, figures, classes, dataset, probabilities)
-        report.write(run.folder)
+        with folders.held(out):
+            notice(f"Computing on the {device.name()}")
+            if trained:
+                run = calibrated(run, *trained, args)
+            probabilities = run.probabilities(dataset.images, args.precision, args.cache)
+            figures, classes = evaluation.evaluate(dataset, probabilities, hashes, args.seed)
+            figures = {**describe(args, run), **figures}
+            evaluation.show(figures, classes)
+            evaluation.write(out, figures, classes, dataset, probabilities)
+            if not args.out:
+                report.write(run.folder)
 
     if args.assert_accuracy and figures["accuracy"] < args.assert_accuracy:
         notice(f"accuracy {figures['accuracy']:.4f} is below {args.assert_accuracy:g}")

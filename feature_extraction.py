@@ -56,7 +56,12 @@ def main(argv=None):
     options.set_defaults(preprocess=None)
     args = options.parse_args(argv)
 
-    from lab import device, inputs
+    from lab.runs import asked
+
+    with user_errors():
+        asked.check(args, PICTURES)
+
+    from lab import device, inputs  # TensorFlow takes seconds to load: wrong names need not wait
 
     device.prepare()
     from lab.data.dataset import sign_names

@@ -24,7 +24,12 @@ def main(argv=None):
     options.add_argument("pictures", nargs="*", help="picture files, or folders of them")
     args = options.parse_args(argv)
 
-    from lab import device, inputs  # TensorFlow takes seconds to load: --help need not wait
+    from lab.runs import asked
+
+    with user_errors():
+        asked.check(args, PICTURES)
+
+    from lab import device, inputs  # TensorFlow takes seconds to load: wrong names need not wait
 
     device.prepare()
     from lab.demo import stand_ins

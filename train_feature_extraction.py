@@ -66,13 +66,18 @@ def main(argv=None):
     options = command_line()
     args = options.parse_args(argv)
 
-    from lab import device  # TensorFlow takes seconds to load: --help need not wait
+    from lab import inputs
+    from lab.runs import asked
+
+    with user_errors():
+        asked.check(args, data=inputs.DATA)
+
+    from lab import device  # TensorFlow takes seconds to load: wrong names need not wait
 
     device.prepare()
     from lab.runs.begun import begin
 
-    with user_errors():
-        run = begin(options, args, "feature extraction")
+    with user_errors(), begin(options, args, "feature extraction") as run:
         features = run.features()  # [n, 4096] of fc7
         folder = run.keep()  # not before all pictures were good
         head, history = train(features, run.dataset, run.rows, run.args, folder, run.watch)

@@ -134,7 +134,12 @@ def main(argv=None):
     options.set_defaults(limit=MAP_PICTURES, preprocess=None)
     args = options.parse_args(argv)
 
-    from lab import device, inputs  # device first: it quiets TensorFlow
+    from lab.runs import asked
+
+    with user_errors():
+        asked.check(args, PICTURES)
+
+    from lab import device, inputs  # TensorFlow takes seconds to load: wrong names need not wait
 
     device.prepare()
     from lab.features.extraction import extract

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lab.console import notice, one_line
+from lab.files import FULL
 
 
 def whole_number(text):
@@ -275,7 +276,10 @@ def user_errors():
 def _complain(error):
     text = str(error)
     if isinstance(error, OSError) and error.filename:  # said by the system, not by us
-        text = f"{error.filename}: {error.strerror}: name another, or make this one usable"
+        remedy = (
+            "free some space" if error.errno in FULL else "name another, or make this one usable"
+        )
+        text = f"{error.filename}: {error.strerror}: {remedy}"
     if isinstance(error, FileNotFoundError) and error.filename:
         text = (
             f"{error.filename} is not there: get the files with `python download.py` or try --demo"

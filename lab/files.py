@@ -1,9 +1,22 @@
 """Files that are written whole or not at all."""
 
 import errno
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+@contextmanager
+def explained(path):
+    """Errors of the system while `path` is written: OSError that says what to do, in one line."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:  # said by us
+            raise
+        remedy = "free some space" if error.errno in FULL else "make this folder writable"
+        reason = error.strerror or error
+        raise OSError(f"{path}: cannot be written ({reason}); {remedy}") from error
 
 
 def replace(path, write):
@@ -13,16 +26,12 @@ def replace(path, write):
     """
     unfinished = path.with_name(f"unfinished-{path.name}")
     try:
-        write(unfinished)
-        unfinished.replace(path)
-    except OSError as error:
+        with explained(path):
+            write(unfinished)
+            unfinished.replace(path)
+    finally:
         with suppress(OSError):
             unfinished.unlink(missing_ok=True)
-        remedy = "free some space" if error.errno in FULL else "make this folder writable"
-        reason = error.strerror or error
-        raise OSError(
-            error.errno, f"{path}: cannot be written ({reason}); {remedy}, then go on"
-        ) from error
 
 
 def replace_text(path, text):

@@ -1,7 +1,7 @@
 """What the arguments of a script name: weights, labelled pictures, pictures; or their stand-ins.
 
 With --demo whatever is not named is made up. A relative path that is not in the current folder is
-looked for beside the scripts.
+looked for beside the scripts. The functions that find files need no TensorFlow.
 """
 
 from pathlib import Path
@@ -9,23 +9,55 @@ from pathlib import Path
 import numpy as np
 
 from lab.console import counted
-from lab.data import dataset, images, splits
+from lab.data import dataset, images
 from lab.demo import stand_ins
+from lab.downloads.assets import ASSETS
 
+DATA = "train.p"  # what is trained with when nothing is named
 LAB = Path(__file__).resolve().parent.parent
 
 
-def found(path):
-    """`path` where it is: in the current folder, else beside the scripts; else as it was given."""
-    beside = LAB / path
-    return beside if not Path(path).exists() and beside.exists() else Path(path)
+def found(path, *remedies):
+    """`path` where it is: in the current folder, else beside the scripts.
+
+    FileNotFoundError says where it was looked for, how to get it, and the other `remedies`.
+    """
+    path = Path(path)
+    for place in (path, LAB / path):
+        if place.exists():
+            return place
+    there = path.is_absolute() or Path.cwd() == LAB
+    where = "" if there else f", neither in {Path.cwd()} nor beside the scripts in {LAB}"
+    *first, last = [*_download(path.name), *remedies]
+    remedy = " or ".join([", ".join(first), last] if first else [last])
+    raise FileNotFoundError(f"{path} is not there{where}: {remedy}")
+
+
+def _download(name):
+    """How to get a file that download.py knows."""
+    for asset, files in ASSETS.items():
+        if any(name in (file.result, file.file) for file in files):
+            yield f"get it with `python download.py {asset}`"
+
+
+def weights_file(network, path=None, demo=False):
+    """The file of weights: `path`, or the network's own; None for the random ones of `demo`."""
+    if demo and path is None:
+        return None
+    return found(path or network.file, "say where it is with --weights", "try --demo")
 
 
 def weights(network, path=None, demo=False):
     """Layer -> (kernel, bias) from `path`, or the network's own file; with `demo` random ones."""
+    file = weights_file(network, path, demo)
+    return network.module.load_weights(file) if file else stand_ins.weights(network)
+
+
+def data_file(path, default, demo=False):
+    """The file or folder of labelled pictures: `path`, or `default`; None for drawn ones."""
     if demo and path is None:
-        return stand_ins.weights(network)
-    return network.module.load_weights(found(path or network.file))
+        return None
+    return found(path or default, "name other pictures with --data", "try --demo")
 
 
 def labelled(args, default, stand_in):
@@ -33,18 +65,24 @@ def labelled(args, default, stand_in):
 
     args: has data, demo, skip_broken, limit and seed.
     """
-    if args.demo and args.data is None:
-        pictures = stand_in()
-    else:
-        pictures = dataset.load(found(args.data or default), args.skip_broken)
-    return limited(pictures, args)
+    file = data_file(args.data, default, args.demo)
+    return limited(dataset.load(file, args.skip_broken) if file else stand_in(), args)
 
 
 def limited(pictures, args):
     """`args.limit` pictures of a Dataset, every class in its share; all without a limit."""
     if not args.limit or args.limit >= len(pictures):
         return pictures
+    from lab.data import splits  # scikit-learn takes a second to load
+
     return pictures.take(splits.stratified_subset(pictures, args.limit, args.seed))
+
+
+def picture_files(paths, default, demo=False):
+    """Name -> file of the pictures `paths`, or of `default`; None for what `demo` makes up."""
+    if demo and not paths:
+        return None
+    return {str(path): found(path, "name another", "try --demo") for path in paths or default}
 
 
 def named(paths, default, demo, stand_in):
@@ -53,9 +91,10 @@ def named(paths, default, demo, stand_in):
     A folder stands for the pictures below it. With `demo` and no path what `stand_in` makes up.
     Raises OSError or ValueError for what is no picture, judged by the heads of the files.
     """
-    if demo and not paths:
+    paths = picture_files(paths, default, demo)
+    if paths is None:
         return stand_in()
-    files = [file for path in paths or default for file in _pictures(found(path))]
+    files = [file for path in paths.values() for file in _pictures(path)]
     for file in files:
         images.check(file)
     return {str(file): file for file in files}

@@ -8,6 +8,7 @@ import pickle
 import re
 import subprocess
 import sys
+from contextlib import ExitStack
 from unittest.mock import MagicMock
 
 import keras
@@ -51,6 +52,7 @@ def what_it_shows(pictures, weights, convention="caffe", precision="auto", *_):
 def run(tmp_path, monkeypatch):
     """A trained run in the current folder; of its validation pictures every third is mistaken."""
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "bvlc-alexnet.npy").touch()
     monkeypatch.setattr(alexnet, "load_weights", lambda path: WEIGHTS)
     monkeypatch.setattr(runs, "extract", what_it_shows)
     labels = np.repeat(np.arange(CLASSES), 6)
@@ -62,8 +64,10 @@ def run(tmp_path, monkeypatch):
     dataset = load("train.p")
     split = {"kind": "random", "train": len(training), "validation": len(validation)}
     described = begun._described(args, "feature extraction", "fc7", dataset, WEIGHTS, split)
-    training_run = begun.Begun(args, dataset, WEIGHTS, (training, validation), described, None)
-    folder = training_run.keep()
+    rows = training, validation
+    with ExitStack() as held:
+        training_run = begun.Begun(args, dataset, WEIGHTS, rows, described, held)
+        folder = training_run.keep()
     layer = keras.Sequential([keras.Input([4096]), keras.layers.Dense(CLASSES)])
     layer.set_weights([SCORE * np.eye(4096, CLASSES), np.zeros(CLASSES)])
     layer.save(folder / "head.keras")
@@ -221,7 +225,8 @@ def test_calibrating_needs_the_pictures_of_the_training(run, test_set, capsys):
     write_pictures(run.parent.parent / "train.p", labels, labels, first=5)
     before = contents(run)
     line = complaint(capsys, "--data", "test.p", "--calibrate")
-    assert "train.p: expected the pictures" in line
+    assert "train.p is not what the run was begun with: it holds other pictures" in line
+    assert "leave --calibrate out" in line
     assert line.count("\n") == 1
     assert contents(run) == before
 
@@ -242,7 +247,7 @@ def test_too_low_an_accuracy_exits_with_one_after_all_is_written(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--data", "nothing.p"], "nothing.p is not there: get the official test set with"),
+        (["--data", "nothing.p"], "nothing.p is not there, neither in "),
         (["--data", "animals"], "animals: expected pictures of the 43 classes"),
         (["--run", "nowhere"], "nowhere: expected a training run"),
         (["--preprocess", "course"], "leave --preprocess out"),

@@ -1,5 +1,6 @@
 """The four lessons from the command line: what they print, and what bad input ends in."""
 
+import errno
 import json
 import os
 import pickle
@@ -21,6 +22,7 @@ import imagenet_inference
 import traffic_sign_inference
 import train_feature_extraction
 from caffe_classes import class_names
+from lab import inputs
 from lab.data.dataset import sign_names
 from lab.demo import stand_ins
 from lab.demo.signs import draw
@@ -55,8 +57,10 @@ def place(tmp_path, monkeypatch, demo_weights):
 
 
 @pytest.fixture
-def real_weights(monkeypatch, demo_weights):
-    """`bvlc-alexnet.npy` as if it were there."""
+def real_weights(monkeypatch, demo_weights, tmp_path_factory):
+    """`bvlc-alexnet.npy` as if it were beside the scripts."""
+    monkeypatch.setattr(inputs, "LAB", tmp_path_factory.mktemp("lab"))
+    (inputs.LAB / "bvlc-alexnet.npy").touch()
     monkeypatch.setattr("alexnet.load_weights", lambda path: demo_weights)
 
 
@@ -564,6 +568,21 @@ def test_what_cannot_be_written_is_said_before_the_work(script, option, value, s
     assert said in complaint(script, "--demo", option, value)
 
 
+@pytest.mark.usefixtures("real_weights")
+def test_a_figure_for_which_there_is_no_room_is_one_line_after_the_results(capsys, monkeypatch):
+    def full(figure, path):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", full)
+    with pytest.raises(SystemExit) as stop:
+        run(imagenet_inference, image("a.png"), "--figure", "figure.png")
+    said = capsys.readouterr()
+    assert stop.value.code == 2
+    names_and_probabilities(said.out, 1, 5)
+    line = said.err.splitlines()[-1]
+    assert "figure.png: cannot be written (No space left on device); free some space" in line
+
+
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("limit", [1, 3])
 def test_too_few_pictures_to_split_are_one_line_and_no_run(limit, complaint, place):
@@ -627,7 +646,7 @@ def test_weights_that_have_changed_since_are_refused(finished, complaint, monkey
     kernel, bias = other["fc7"]
     monkeypatch.setattr(stand_ins, "weights", lambda _: other | {"fc7": (kernel, bias + 1)})
     line = complaint(feature_extraction, "--run", finished)
-    assert "today's random weights: name the same file with --weights, or train again" in line
+    assert "today's random weights: train again" in line
 
 
 def test_a_run_that_was_stopped_says_resume(finished, complaint):
@@ -727,5 +746,8 @@ def test_going_on_with_other_data_or_weights_is_refused(what, complaint, place, 
     record[what]["sha256"] = "0" * 64
     path.write_text(json.dumps(record))
     line = complaint(train_feature_extraction, "--resume", "--demo")
-    assert f"{path.resolve().parent.name}: was begun with {what} of sha256 " in line
+    found = {"data": "is not what the run was begun with: it holds other pictures",
+             "weights": "holds other weights than the run was begun with"}  # fmt: skip
+    assert found[what] in line
+    assert path.parent.resolve().name in line
     assert "leave --resume out" in line

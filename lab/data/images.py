@@ -69,15 +69,18 @@ def in_threads(function, paths):
 def digest(pictures):
     """Names these pictures, in this order, by their content: sha256.
 
-    pictures: an array [n, height, width, 3], or a list of paths.
+    pictures: an array [n, height, width, 3], or a list of arrays [height, width, 3] and paths.
     """
     content = hashlib.sha256()
     if isinstance(pictures, np.ndarray):
         content.update(f"{pictures.dtype} {pictures.shape}".encode())
         content.update(np.ascontiguousarray(pictures))
-    else:
-        for path in pictures:
-            with files.opened(path) as file:
+        return content.hexdigest()
+    for picture in pictures:
+        if isinstance(picture, np.ndarray):
+            content.update(digest(picture).encode())
+        else:
+            with files.opened(picture) as file:
                 content.update(hashlib.file_digest(file, "sha256").digest())
     return content.hexdigest()
 

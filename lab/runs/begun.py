@@ -5,7 +5,7 @@ import shlex
 import sys
 import tempfile
 from argparse import Namespace
-from contextlib import redirect_stdout
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import StringIO
@@ -26,13 +26,41 @@ from lab.demo import stand_ins
 from lab.features.extraction import extract
 from lab.files import replace
 from lab.formats.weights import digest as weights_digest
-from lab.runs import metrics, plots, report
+from lab.runs import folders, metrics, pictures, plots, report
 from lab.runs import record as records
-from lab.runs.run import LATEST, latest, softmax
+from lab.runs.run import softmax
 from lab.training import heads
 from lab.training.loop import best_epoch
 
-DATA = "train.p"
+STAMP = "%Y-%m-%dT%H%M%S.%fZ"
+
+
+@contextmanager
+def begin(options, args, method):
+    """A Begun, when all that the arguments name was read and checked; for the block alone.
+
+    options: the parser of `args`, which may say to go on with an earlier run.
+    Raises OSError or ValueError for whatever the user can mend.
+    """
+    with ExitStack() as held:
+        folder = before = None
+        if args.resume:
+            folder, before = folders.stopped(args.out, args.name)
+            held.enter_context(folders.held(folder))
+            args = _as_begun(options, args, method, folder, before)
+        run = _read(args, method, held)
+        if before:
+            run.go_on(folder, before)
+        else:
+            folders.check_writable(Path(args.out))
+        training, validation = run.rows
+        notice(f"{len(training):,} pictures train, {len(validation):,} validate")
+        notice(f"Computing on the {device.name()}")
+        try:
+            yield run
+        except OSError as error:
+            remedy = ", then go on with --resume" if run.folder else ""
+            raise OSError(f"{error}{remedy}") from error
 
 
 @dataclass(eq=False)
@@ -40,6 +68,7 @@ class Begun:
     """A run from the first look at its input to the report.
 
     rows: those of the dataset that train, and those that validate.
+    held: what ends with the run, such as the lock of its folder.
     folder: None until the first result is there to be kept.
     """
 
@@ -48,7 +77,20 @@ class Begun:
     weights: dict
     rows: tuple
     record: records.Record
-    folder: Path | None
+    held: ExitStack
+    folder: Path | None = None
+
+    def go_on(self, folder, before):
+        """Take up what was begun `before` in a folder. ValueError unless it had the same input."""
+        record, remedy = self.record, "put it back, or leave --resume out to start another run"
+        pictures.check_same(folder, before, self.dataset, record.data.sha256, remedy)
+        if record.weights.sha256 != before.weights.sha256:
+            found = f"{record.weights.path} holds other weights than the run was begun with"
+            raise ValueError(f"{folder}: {found}; {remedy}")
+        if record.split != before.split.model_copy(update={"by": record.split.by}):
+            raise ValueError(f"{folder}: its pictures were split otherwise; {remedy}")
+        update = {"command": before.command, "started": before.started}
+        self.folder, self.record = folder, record.model_copy(update=update)
 
     def features(self):
         """What the layer says about every picture: float16 [n, width], each computed once."""
@@ -64,20 +106,26 @@ class Begun:
         """The run folder, made when it is first asked for, and `OUT/latest` pointing to it."""
         if self.folder is None:
             out, name = Path(self.args.out), self.args.name or f"{self.record.started:{STAMP}}"
+            folders.check_free(out, name)
+            self.held.enter_context(folders.held(out / name))
+            pictures.note(out / name, self.dataset.images)
+            records.write(out / name, self.record)
             self.folder = out / name
-            self.folder.mkdir(parents=True)
-            records.write(self.folder, self.record)
-            _point(out / LATEST, name)
+            folders.point(out, name)
         return self.folder
 
     def watch(self, history):
         """Show an epoch to TensorBoard."""
-        # Not in the run's own folder: there `latest` would show each run twice.
-        board, row = self.folder.parent / "tensorboard" / self.folder.name, history.iloc[-1]
-        for side, prefix in (("train", ""), ("validation", "val_")):
-            with tf.summary.create_file_writer(str(board / side)).as_default():
-                for figure in ("loss", "accuracy"):
-                    tf.summary.scalar(figure, row[prefix + figure], step=int(row["epoch"]))
+        board, row = self.folder.parent / folders.BOARD / self.folder.name, history.iloc[-1]
+        try:
+            for side, prefix in (("train", ""), ("validation", "val_")):
+                with tf.summary.create_file_writer(str(board / side)).as_default():
+                    for figure in ("loss", "accuracy"):
+                        tf.summary.scalar(figure, row[prefix + figure], step=int(row["epoch"]))
+        except tf.errors.OpError as error:
+            raise OSError(
+                f"{board}: cannot be written; free some space or make this folder writable"
+            ) from error
 
     def finish(self, head, history, features):
         """Write the head, figures, plots and report; the record of the run that has ended."""
@@ -87,13 +135,11 @@ class Begun:
         self._write_split(seen)
         self._draw(seen, unseen, probabilities, history)
         best = history.loc[history["val_loss"].idxmin()]
-        seconds = (datetime.now(UTC) - self.record.started).total_seconds()
-        figures = metrics.summary(unseen.labels, probabilities, unseen.tracks)
         ended = {
-            "seconds": seconds,
+            "seconds": (datetime.now(UTC) - self.record.started).total_seconds(),
             "metrics": {
                 "train": {"loss": best["loss"], "accuracy": best["accuracy"]},
-                "validation": figures,
+                "validation": metrics.summary(unseen.labels, probabilities, unseen.tracks),
             },
             "best_epoch": best_epoch(history),
         }
@@ -139,63 +185,36 @@ class Begun:
             say(": with so few pictures the random split does not flatter")
 
 
-STAMP = "%Y-%m-%dT%H%M%S.%fZ"
-
-
-def begin(options, args, method):
-    """Read and check all that the arguments name; go on with an earlier run if they say so.
-
-    options: the parser of `args`. Raises OSError or ValueError for whatever the user can mend.
-    """
-    folder = None
-    if args.resume:
-        folder, before = _stopped(args)
-        args = _as_begun(options, args, folder, before)
-    network = networks.named(args.network)
-    layer = args.layer or network.layer
-    network.check_layer(layer)
-    dataset = inputs.labelled(args, DATA, stand_ins.dataset)
-    weights = inputs.weights(network, args.weights, args.demo)
-    rows, split = _split(dataset, args)
-    record = _described(args, method, layer, dataset, weights, split)
-    if folder:
-        record = _going_on(folder, before, record)
-    else:
-        _check_writable(args)
-    notice(f"{len(rows[0]):,} pictures train, {len(rows[1]):,} validate")
-    notice(f"Computing on the {device.name()}")
-    return Begun(args, dataset, weights, rows, record, folder)
-
-
-def _stopped(args):
-    """The folder of the run to go on with, and its record."""
-    folder = Path(args.out, args.name) if args.name else latest(args.out)
-    if folder is None:
-        raise FileNotFoundError(
-            f"{Path(args.out, LATEST)}: expected a training run to go on with, found none: "
-            "leave --resume out"
-        )
-    before = records.read(folder)
-    if before.ended:
-        raise ValueError(f"{folder}: this training has ended; leave --resume out to start another")
-    return folder, before
-
-
-def _as_begun(options, args, folder, before):
-    """The arguments that the run was begun with."""
+def _as_begun(options, args, method, folder, before):
+    """The arguments that the run in `folder` was begun with."""
+    if before.method != method:
+        raise ValueError(f"{folder}: is a run of {before.method}: go on with it where it was begun")
     notice(f"Going on with {folder} and the options it was begun with: {before.command}")
     begun = recorded(options, before.arguments, folder / "run.json")
+    vars(begun).update(before.files)
     # "auto" might measure otherwise today, and the features would not be the same.
     begun.precision = before.precision
     begun.out, begun.name, begun.resume = args.out, args.name, True
     return begun
 
 
+def _read(args, method, held):
+    """A Begun of what the arguments name."""
+    network = networks.named(args.network)
+    layer = args.layer or network.layer
+    network.check_layer(layer)
+    dataset = inputs.labelled(args, inputs.DATA, stand_ins.dataset)
+    weights = inputs.weights(network, args.weights, args.demo)
+    rows, split = _split(dataset, args)
+    record = _described(args, method, layer, dataset, weights, split)
+    return Begun(args, dataset, weights, rows, record, held)
+
+
 def _split(dataset, args):
     """The rows that train and those that validate; what was kept on one side."""
     groups = None if args.split == "random" else splits.groups_of(dataset, args.group_pattern)
     if groups is None and args.split == "track":
-        data = args.data or DATA
+        data = args.data or inputs.DATA
         raise ValueError(f"{data}: which pictures show one sign is unknown: --split random")
     if groups is None and args.split is None:
         notice("Which pictures show the same thing is unknown: split at random, which flatters.")
@@ -216,7 +235,7 @@ def _described(args, method, layer, dataset, weights, split):
     """The record of a training that begins: all that its numbers depend on."""
     file = args.weights or networks.named(args.network).file
     tracks = None if dataset.tracks is None else len(np.unique(dataset.tracks))
-    return records.Record(
+    return records.made(
         command=shlex.join(["python", Path(sys.argv[0]).name, *sys.argv[1:]]),
         arguments={**vars(args), "resume": False},
         started=datetime.now(UTC),
@@ -239,51 +258,10 @@ def _described(args, method, layer, dataset, weights, split):
             "sha256": weights_digest(weights),
         },
         data={
-            "path": records.DRAWN if args.demo and args.data is None else args.data or DATA,
+            "path": records.DRAWN if args.demo and args.data is None else args.data or inputs.DATA,
             "sha256": pictures_digest(dataset.images),
             "pictures": len(dataset),
             "tracks": tracks,
         },
         split=split,
     )
-
-
-def _going_on(folder, before, record):
-    """`record` with what it has from the run in `folder`, which must have the same input."""
-    for what in ("data", "weights", "split"):
-        begun, now = (getattr(each, what).model_dump() for each in (before, record))
-        differing = [key for key in now if begun[key] not in (None, now[key])]
-        if differing:
-            key = differing[0]
-            raise ValueError(
-                f"{folder}: was begun with {what} of {key} {begun[key]}, found {now[key]}: "
-                "put back what it was, or leave --resume out to start another run"
-            )
-    return record.model_copy(update={"command": before.command, "started": before.started})
-
-
-def _check_writable(args):
-    """Make the folder for runs if need be. OSError when nothing can be written there."""
-    if args.name and Path(args.name).name != args.name:
-        raise ValueError(f"--name {args.name}: expected a name, found a path: use --out for it")
-    out = Path(args.out)
-    if args.name and (args.name == LATEST or (out / args.name).exists()):
-        raise ValueError(f"{out / args.name} is there already: give the run another --name")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=out):
-            pass
-    except OSError as error:
-        raise OSError(
-            f"{out}: runs cannot be kept here ({error.strerror}): name another folder with --out"
-        ) from error
-
-
-def _point(link, name):
-    """For people: a link to the run begun last. Programs find it without (`run.latest`)."""
-    unfinished = link.with_name(f"{LATEST}-{name}")
-    try:
-        unfinished.symlink_to(name, target_is_directory=True)
-        unfinished.replace(link)
-    except OSError:  # Windows allows links to few
-        notice(f"{link} cannot be a link here; as the name of a run it works all the same")

@@ -9,6 +9,7 @@ file, which is read only when it is shown.
 
 import textwrap
 from contextlib import contextmanager
+from pathlib import Path
 
 import matplotlib
 import numpy as np
@@ -16,6 +17,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from lab.data import images
+from lab.files import replace
 
 WIDTH = 6.4  # inches
 DOTS = 160  # an inch
@@ -44,7 +46,7 @@ def figure(path, height, title, width=WIDTH):
         drawn = Figure(figsize=(width, height + 0.25 * len(lines)), layout="constrained")
         drawn.suptitle("\n".join(lines), x=0.01, ha="left", fontsize=12, fontweight="bold")
         yield drawn
-        drawn.savefig(path)
+        replace(Path(path), drawn.savefig)
 
 
 def picture(image):

@@ -3,7 +3,7 @@
 import json
 from argparse import Namespace
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from shutil import rmtree
 
 import numpy as np
 
@@ -11,9 +11,9 @@ from lab import inputs
 from lab.console import say
 from lab.data.images import digest as pictures_digest
 from lab.demo import stand_ins
+from lab.files import explained, replace_text
 from lab.formats import npz
-from lab.runs import metrics, plots
-from lab.runs.record import DRAWN
+from lab.runs import metrics, pictures, plots
 
 SPLIT = "split.npz"
 LARGEST = 2**28  # bytes; of a million pictures it has 16 million
@@ -33,18 +33,18 @@ def training_pictures(run):
 
     Raises FileNotFoundError or ValueError when it is not there any more, or not the same.
     """
-    data, drawn = run.record.data.path, run.record.data.path == DRAWN
-    args = Namespace(**run.record.arguments | {"data": None if drawn else data, "demo": drawn})
-    validation = _split(run.folder)["validation"]
-    dataset = inputs.labelled(args, data, stand_ins.dataset)
-    if pictures_digest(dataset.images) != run.record.data.sha256:
-        raise ValueError(
-            f"{data}: expected the pictures {run.folder} was trained on, found "
-            "others; leave --calibrate out, or train again"
-        )
-    if validation.max() >= len(dataset):
+    record, remedy = run.record, "leave --calibrate out, which needs what the run was trained on"
+    rows = _split(run.folder)["validation"]
+    arguments = {"skip_broken": False, "limit": None, **record.arguments, **record.files}
+    arguments |= {"demo": record.drawn, "seed": record.seed}
+    if not record.drawn:
+        inputs.found(record.data.path, remedy)
+    dataset = inputs.labelled(Namespace(**arguments), None, stand_ins.dataset)
+    sha256 = pictures_digest(dataset.images)
+    pictures.check_same(run.folder, record, dataset, sha256, remedy)
+    if not len(rows) or rows.min() < 0 or rows.max() >= len(dataset):
         raise ValueError(f"{run.folder / SPLIT}: expected rows of {len(dataset)} pictures")
-    return dataset, validation
+    return dataset, rows
 
 
 def _split(folder):
@@ -127,13 +127,17 @@ def write(folder, figures, classes, dataset, probabilities):
     All are made before the first takes the place of a former one.
     """
     labels, names = dataset.labels, dataset.names
-    with TemporaryDirectory(dir=folder, prefix="unfinished-") as place:
-        new = Path(place)
-        plots.confusion(labels, probabilities.argmax(1), names, new / "test_confusion.png")
-        plots.reliability(labels, probabilities, new / "test_reliability.png")
-        plots.mistakes(dataset.images, labels, probabilities, names, new / "test_mistakes.png")
-        classes.to_csv(new / "evaluation.csv")
-        text = json.dumps(figures, indent=2, ensure_ascii=False)
-        (new / "evaluation.json").write_text(text + "\n", encoding="utf-8")
-        for file in new.iterdir():
-            file.replace(folder / file.name)
+    new = folder / "unfinished-evaluation"
+    rmtree(new, ignore_errors=True)  # left by a program that was killed
+    try:
+        with explained(folder / "evaluation.json"):
+            new.mkdir()
+            plots.confusion(labels, probabilities.argmax(1), names, new / "test_confusion.png")
+            plots.reliability(labels, probabilities, new / "test_reliability.png")
+            plots.mistakes(dataset.images, labels, probabilities, names, new / "test_mistakes.png")
+            classes.to_csv(new / "evaluation.csv")
+            replace_text(new / "evaluation.json", json.dumps(figures, indent=2) + "\n")
+            for file in new.iterdir():
+                file.replace(folder / file.name)
+    finally:
+        rmtree(new, ignore_errors=True)

@@ -135,6 +135,8 @@ class Record(Part):
         if self.preprocess not in network.conventions:
             expected = ", ".join(network.conventions)
             raise ValueError(f"preprocess: expected {expected}, found {self.preprocess}")
+        if not isinstance(self.arguments.get("limit"), int | None):
+            raise ValueError("arguments.limit: expected a whole number")
         return self
 
     @property
@@ -150,6 +152,12 @@ class Record(Part):
     def drawn(self):
         """Whether drawn signs stood in."""
         return self.data.path == DRAWN
+
+    @property
+    def files(self):
+        """The options that name its input; None for what was made up."""
+        weights = None if self.demo else self.weights.path
+        return {"weights": weights, "data": None if self.drawn else self.data.path}
 
 
 class TrainedOn(Part):
@@ -195,12 +203,25 @@ def read_evaluation(folder):
     )
 
 
+def made(**fields):
+    """A Record of these fields. ValueError when one is not what it must be, or is no text."""
+    try:
+        record = Record(**fields)
+        record.model_dump_json()  # of what is no text
+        return record
+    except ValidationError as error:
+        found = _problem(error)
+    except ValueError as error:
+        found = str(error)
+    raise ValueError(f"the run cannot be put on record: {one_line(found)}")
+
+
 def write(folder, record):
     """Write `run.json`, whole or not at all."""
     replace_text(folder / "run.json", record.model_dump_json(indent=2, exclude_none=True) + "\n")
 
 
-def problem(error):
+def _problem(error):
     """The first field that a ValidationError complains about, and of what."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     field = ".".join(map(str, first["loc"]))
@@ -209,16 +230,16 @@ def problem(error):
 
 def _parsed(path, kind, expected, remedy):
     try:
-        return kind.model_validate_json(_text(path))
+        return kind.model_validate_json(text(path))
     except ValidationError as error:
-        found = problem(error)
+        found = _problem(error)
     except ValueError as error:
         found = str(error)
     raise _damaged(path, expected, found, remedy)
 
 
-def _text(path, largest=LARGEST):
-    """The text of a file, if it is one, and not too large, and text."""
+def text(path, largest=LARGEST):
+    """The text in a file; ValueError when it is too large, no text, or no file at all."""
     if not path.is_file():
         raise ValueError("no file")
     if path.stat().st_size > largest:
@@ -255,7 +276,7 @@ def _rows(path, columns, remedy):
     if not path.exists():
         return []
     try:
-        head, *rows = [*csv.reader(StringIO(_text(path, LARGEST_TABLE), newline=""))] or [[]]
+        head, *rows = [*csv.reader(StringIO(text(path, LARGEST_TABLE), newline=""))] or [[]]
         missing = [name for name in columns if name not in head]
         if missing or not rows:
             raise ValueError(f"no {', '.join(missing) or 'row'}")

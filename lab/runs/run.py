@@ -9,8 +9,9 @@ import tensorflow as tf
 
 from lab import inputs, networks
 from lab.features.extraction import extract
-from lab.formats.weights import digest as weights_digest
-from lab.runs import record as records
+from lab.formats.weights import digest
+from lab.runs import asked
+from lab.runs.record import Record
 from lab.training import heads
 
 
@@ -19,7 +20,7 @@ class Run:
     """A trained run: its record, the weights of its network, and the head on one of its layers."""
 
     folder: Path
-    record: records.Record
+    record: Record
     weights: dict
     head: keras.Model
 
@@ -62,6 +63,8 @@ class Run:
 
 def _stacked(pictures):
     """Arrays of one size as one array: small ones then need no enlarging."""
+    if isinstance(pictures, np.ndarray):
+        return pictures
     arrays = all(isinstance(picture, np.ndarray) for picture in pictures)
     same = arrays and len({picture.shape for picture in pictures}) == 1
     return np.stack(pictures) if same else pictures
@@ -79,81 +82,12 @@ def load(folder, weights=None, preprocess=None, demo=False):
         line, if anything.
     Raises FileNotFoundError or ValueError: what it was trained with and what was asked for.
     """
-    folder = found(folder)
-    record = records.read(folder)
-    if preprocess not in (None, record.preprocess):
-        raise ValueError(
-            f"{folder}: its head was trained with --preprocess {record.preprocess}, "
-            f"not {preprocess}: leave --preprocess out"
-        )
+    folder, record, file = asked.run(folder, weights, preprocess, demo)
     network = networks.named(record.network)
-    if not record.ended:
-        raise ValueError(f"{folder}: its training was stopped: go on with it with --resume")
-    asked = weights or ("random weights" if demo else None)
-    if asked and record.demo != (weights is None):
-        option = "--weights" if weights else "--demo"
-        raise ValueError(_not_its(folder, record, asked, f"leave {option} out"))
-    path = None if record.demo else weights or record.weights.path
-    layers = inputs.weights(network, path, record.demo)
-    if weights_digest(layers) != record.weights.sha256:
-        remedy = "name the same file with --weights, or train again"
-        raise ValueError(_not_its(folder, record, path or "today's random weights", remedy))
+    layers = inputs.weights(network, file, record.demo)
+    if digest(layers) != record.weights.sha256:
+        same = "" if record.demo else "name the same file with --weights, or "
+        asked_for = file or "today's random weights"
+        raise ValueError(asked.not_its(folder, record, asked_for, f"{same}train again"))
     width, classes = network.layers[record.layer], len(record.names)
     return Run(folder, record, layers, heads.load(folder / "head.keras", width, classes))
-
-
-def _not_its(folder, record, asked, remedy):
-    return (
-        f"{folder}: its head was trained on features of {record.weights.path} "
-        f"(sha256 {record.weights.sha256:.12}…), not of {asked}: {remedy}"
-    )
-
-
-# ---- the folders of runs ------------------------------------------------------------------------
-
-LATEST = "latest"
-
-
-def found(folder):
-    """The folder of a run; `OUT/latest` is the one begun last, also where links are not allowed."""
-    folder = Path(folder)
-    if folder.name == LATEST and (folder.is_symlink() or not folder.exists()):
-        return latest(folder.parent) or folder
-    return folder
-
-
-def latest(out):
-    """The folder in `out` whose training was begun last, or None."""
-    return max(folders(out), key=_begun, default=None)
-
-
-def folders(out):
-    """The folders of runs in `out`, by name."""
-    found = (path.parent for path in Path(out).glob("*/run.json"))
-    return sorted(folder for folder in found if folder.name != LATEST)
-
-
-def _begun(folder):
-    """When a run was begun, in seconds; of a damaged record, when it was written."""
-    try:
-        return records.read(folder).started.timestamp()
-    except (OSError, ValueError):
-        return (folder / "run.json").stat().st_mtime
-
-
-def listing(out):
-    """Lines about the runs in `out`, the one begun last below."""
-    rows = [("run", "begun (UTC)", "network", "method", "data", "accuracy")]
-    for folder in sorted(folders(out), key=_begun):
-        try:
-            record = records.read(folder)
-        except ValueError:
-            rows.append((folder.name, "damaged", "", "", "", ""))
-            continue
-        accuracy = f"{record.metrics.validation.accuracy:.3f}" if record.ended else "not ended"
-        begun = record.started.strftime("%Y-%m-%d %H:%M")
-        layer = f"{record.network} {record.layer}"
-        rows.append((folder.name, begun, layer, record.method, record.data.path, accuracy))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

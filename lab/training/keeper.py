@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from lab.console import notice
-from lab.files import replace
+from lab.files import explained, replace
 from lab.formats import npz
 
 COLUMNS = ["epoch", "seconds", "loss", "accuracy", "val_loss", "val_accuracy"]
@@ -46,7 +46,8 @@ class Keeper:
         """The history with one more row, when all is on disk."""
         rows = [*history.to_numpy(float), row]
         history = pd.DataFrame(rows, columns=COLUMNS).astype({"epoch": int})
-        self.checkpoints.mkdir(exist_ok=True)
+        with explained(self.checkpoints):
+            self.checkpoints.mkdir(exist_ok=True)
         # In this order: a program killed between two of them does the epoch again, and equally.
         if history["val_loss"].idxmin() == len(history) - 1:
             _write(self.checkpoints / "best.npz", self.model)

@@ -30,6 +30,7 @@ def pictures(count, size=32):
 
 def written(arrays, folder):
     """The same pictures as PNG files: their paths."""
+    folder.mkdir(exist_ok=True)
     paths = [folder / f"{number:03}.png" for number in range(len(arrays))]
     for path, array in zip(paths, arrays, strict=True):
         Image.fromarray(array).save(path)
@@ -186,3 +187,53 @@ def test_the_two_networks_share_no_key(demo_weights, monkeypatch):
     features.extract(pictures(3), demo_weights, precision="float32")
     features.extract(pictures(3), weights, precision="float32", network=narrow_vgg16.VGG16)
     assert len(set(keys)) == 2
+
+
+# ---- layers, and the names of what is kept ------------------------------------------------------
+
+
+@pytest.mark.parametrize("layer", ["conv3", "conv4", "pool5", "fc6"])
+@pytest.mark.parametrize("size", [32, 100])
+def test_any_layer_is_the_networks_own(demo_weights, tmp_path, layer, size):
+    """Small pictures take a way of their own through conv1, files are decoded one by one."""
+    shown = pictures(3, size)
+    expected = ALEXNET.features(preprocess(shown), demo_weights, layer).numpy()
+    for given in (shown, written(shown, tmp_path)):
+        found = features.extract(given, demo_weights, precision="float32", layer=layer)
+        assert found.shape == (3, ALEXNET.layers[layer])
+        assert deviation(found, expected) < 1e-3
+
+
+def keys_of(monkeypatch, layers):
+    """The keys under which features of a black picture are kept, by layer."""
+    keys = {}
+    for layer in layers:
+        monkeypatch.setattr(features, "fill", lambda key, *_, of=layer: keys.update({of: key}))
+        weights = {"fc8": (np.zeros((2, 2), np.float32), np.zeros(2, np.float32))}
+        black = np.zeros((1, 2, 2, 3), np.uint8)
+        features.extract(black, weights, precision="float32", layer=layer)
+    return keys
+
+
+def test_features_of_fc7_are_found_under_the_key_they_had_before_there_were_layers(monkeypatch):
+    """sha256 of "3 caffe float32 WEIGHTS PICTURES", the last two digests: what is kept stays good.
+
+    The weights' is sha256 of their 24 zero bytes, the pictures' of "uint8 (1, 2, 2, 3)" and 12.
+    """
+    monkeypatch.setattr(features, "VERSION", 3)
+    keys = keys_of(monkeypatch, [None, *ALEXNET.layers])
+    assert keys["fc7"] == "d7cc272d8be95a91b10c2ed36863ecf48bd64c243b5afbcd9c1979c100f45328"
+    assert keys[None] == keys["fc7"]
+    assert len(set(keys.values())) == len(ALEXNET.layers)
+
+
+def test_pictures_of_several_sizes_are_kept_too(demo_weights, tmp_path):
+    """Arrays, paths, or both in one list."""
+    arrays = [pictures(1, size)[0] for size in (32, 40, 100)]
+    paths = [written(array[None], tmp_path / str(number)) for number, array in enumerate(arrays)]
+    expected = np.concatenate([directly(array[None], demo_weights) for array in arrays])
+    for given in (arrays, [arrays[0], *paths[1], str(*paths[2])]):
+        for _ in range(2):
+            found = features.extract(given, demo_weights, precision="float32")
+            assert deviation(found, expected) < 1e-3
+    assert len(list((tmp_path / "cache").glob("*/features.f16"))) == 2
