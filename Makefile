@@ -38,6 +38,7 @@ clean:
 	$(PYTHON) -m venv .venv
 
 .venv/installed: requirements.txt | .venv/bin/python
+	@echo "Installing TensorFlow and what the lab needs into .venv: 2.5 GB on disk, a few minutes"
 	$(RUN) -m pip install -q -r requirements.txt
 	@touch $@
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from lab.command_line import parser, user_errors
-from lab.console import notice, one_line, readable
+from lab.console import notice, readable, say
 from lab.downloads.assets import ASSETS, LESSONS
 
 
@@ -46,14 +46,15 @@ def is_address(text):
 
 
 def show_list(folder):
-    print(f"{'name':9} {'file':32} {'size':>7}  {'here':4}  from")
+    say(f"{'name':9} {'file':32} {'size':>7}  {'here':4}  from")
     for name, assets in ASSETS.items():
         for asset in assets:
-            print(
+            say(
                 f"{name:9} {asset.result:32} {readable(asset.size):>7}  "
                 f"{state(folder / asset.result):4}  {asset.hosts[0]}"
             )
-    print(f"\nhere is {one_line(str(folder.resolve()))}")
+    say()
+    say(f"here is {folder.resolve()}")
 
 
 def state(result):
@@ -76,8 +77,8 @@ def obtain_all(assets, folder, place):
         except Unavailable:
             missing.append(asset)
         else:
-            path = one_line(str(folder / asset.result))
-            print(f"{path}: {'fetched' if fetched else 'already here'}, verified")
+            path = folder / asset.result
+            say(f"{path}: {'fetched' if fetched else 'already here'}, verified")
     return missing, client.answered or not client.silent
 
 

@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lab.command_line import fraction, parser, user_errors
-from lab.console import notice
+from lab.console import notice, say
 
 TEST_SET = "GTSRB_Final_Test_Images.zip"
 
@@ -41,20 +41,18 @@ def command_line():
 
 
 def test_pictures(args, run):
-    """The labelled pictures to test the run with, classes in its order; ValueError if of others."""
+    """The labelled pictures to test the run with, their classes in the order of its own."""
     from lab import inputs
+    from lab.data.dataset import matched
     from lab.demo import stand_ins
 
     demo = args.demo or (run.record.demo and args.data is None)
     asked = argparse.Namespace(**vars(args) | {"demo": demo})
     dataset = inputs.labelled(asked, TEST_SET, stand_ins.test_set)
-    if dataset.names != run.names:
-        raise ValueError(
-            f"{args.data}: expected the {len(run.names)} classes of {args.run} "
-            f"({', '.join(run.names[:3])}, ...), found {len(dataset.names)} "
-            f"({', '.join(dataset.names[:3])}, ...)"
-        )
-    return dataset
+    try:
+        return matched(dataset, run.names)
+    except ValueError as error:
+        raise ValueError(f"{args.data or TEST_SET}: {error}") from error
 
 
 def calibrated(run, dataset, validation, args):
@@ -73,9 +71,10 @@ def calibrated(run, dataset, validation, args):
         metrics.summary(labels, softmax(scores, each.record.temperature))
         for each in (run, tempered)
     )
-    print(f"Temperature {temperature:.2f}, from {len(labels):,} validation pictures:")
-    print(f"log loss {before['loss']:.3f} -> {after['loss']:.3f}, ", end="")
-    print(f"calibration error {before['ece']:.3f} -> {after['ece']:.3f}\n")
+    say(f"Temperature {temperature:.2f}, from {len(labels):,} validation pictures:")
+    say(f"log loss {before['loss']:.3f} -> {after['loss']:.3f}, ", end="")
+    say(f"calibration error {before['ece']:.3f} -> {after['ece']:.3f}")
+    say()
     record.write(run.folder, tempered.record)
     return tempered
 
@@ -96,7 +95,8 @@ def main(argv=None):
 
     with user_errors():
         if args.list:
-            print(*folders.listing(Path(args.run).parent), sep="\n")
+            for line in folders.listing(Path(args.run).parent):
+                say(line)
             return 0
         asked.check(args, data=TEST_SET)
 

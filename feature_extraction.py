@@ -2,7 +2,7 @@
 
 python feature_extraction.py                            untrained: it guesses
 python feature_extraction.py --run runs/latest          trained in step 4
-python feature_extraction.py --run runs/latest a.png    your own pictures
+python feature_extraction.py --run runs/latest a.png    your own pictures, or folders of them
 python feature_extraction.py --demo                     no file needed
 """
 
@@ -10,8 +10,8 @@ import sys
 import time
 
 from imagenet_inference import prepare
-from lab.command_line import parser, user_errors
-from lab.console import notice, print_top
+from lab.command_line import NAMING, parser, user_errors
+from lab.console import notice, say
 from traffic_sign_inference import PICTURES
 
 
@@ -51,9 +51,8 @@ def name_signs(pictures, weights, head, convention="caffe"):
 
 
 def main(argv=None):
-    names = ("--weights", "--run", "--preprocess", "--top", "--seed", "--demo")
-    options = parser(__doc__, *names)
-    options.add_argument("pictures", nargs="*", help="picture files")
+    options = parser(__doc__, "--run", *NAMING, "--seed")
+    options.add_argument("pictures", nargs="*", help="picture files, or folders of them")
     options.set_defaults(preprocess=None)
     args = options.parse_args(argv)
 
@@ -68,27 +67,30 @@ def main(argv=None):
     from lab.data.dataset import sign_names
     from lab.demo import stand_ins
     from lab.networks import ALEXNET
+    from lab.runs import predictions
     from lab.runs.run import load
 
     with user_errors():
         run = args.run and load(args.run, args.weights, args.preprocess, args.demo)
         demo = run.record.demo if run else args.demo
-        pictures = [*inputs.named(args.pictures, PICTURES, demo, stand_ins.signs).values()]
+        pictures = inputs.named(args.pictures, PICTURES, demo, stand_ins.signs)
         if not run:
             notice("The new layer is untrained; name a trained one: --run runs/latest")
             weights = inputs.weights(ALEXNET, args.weights, args.demo)
             head = new_layer(4096, len(sign_names()), args.seed)
-    notice(f"Computing on the {device.name()}")
+        notice(f"Computing on the {device.name()}")
 
-    begin = time.perf_counter()
-    if run:
-        probabilities = run.probabilities(pictures, cache=False)
-    else:
-        probabilities = name_signs(pictures, weights, head, args.preprocess or "caffe")
-    seconds = time.perf_counter() - begin
-
-    print_top(probabilities, run.names if run else sign_names(), args.top)
-    print(f"Time: {seconds:.3f} seconds")
+        begin = time.perf_counter()
+        if run:
+            probabilities = run.probabilities([*pictures.values()], cache=False)
+        else:
+            probabilities = inputs.in_batches(
+                lambda batch: name_signs(batch, weights, head, args.preprocess or "caffe"),
+                [*pictures.values()],
+            )
+        seconds = time.perf_counter() - begin
+        predictions.tell(pictures, probabilities, run.names if run else sign_names(), args)
+    say(f"Time: {seconds:.3f} seconds")
 
 
 if __name__ == "__main__":

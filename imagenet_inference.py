@@ -1,17 +1,18 @@
 """Step 1: AlexNet names the pictures it was trained for.
 
-python imagenet_inference.py                    the lesson's poodle.png and weasel.png
-python imagenet_inference.py dog.jpg --top 3    your own pictures
-python imagenet_inference.py --figure out.png   pictures with bars
-python imagenet_inference.py --demo             no file needed
+python imagenet_inference.py                        the lesson's poodle.png and weasel.png
+python imagenet_inference.py dog.jpg --top 3        your own pictures
+python imagenet_inference.py --figure out.png       pictures with bars
+python imagenet_inference.py dogs/ --csv dogs.csv   a folder of pictures, into a table
+python imagenet_inference.py --demo                 no file needed
 """
 
 import sys
 import time
 
 from caffe_classes import class_names
-from lab.command_line import parser, user_errors
-from lab.console import notice, print_top
+from lab.command_line import NAMING, parser, user_errors
+from lab.console import notice, say
 
 PICTURES = ["poodle.png", "weasel.png"]
 
@@ -34,9 +35,8 @@ def classify(pictures, weights, convention="caffe"):
 
 
 def main(argv=None):
-    options = parser(__doc__, "--weights", "--preprocess", "--top", "--demo")
-    options.add_argument("pictures", nargs="*", help="picture files")
-    options.add_argument("--figure", metavar="PNG", help="draw the pictures with their top classes")
+    options = parser(__doc__, *NAMING)
+    options.add_argument("pictures", nargs="*", help="picture files, or folders of them")
     args = options.parse_args(argv)
 
     from lab.runs import asked
@@ -49,23 +49,20 @@ def main(argv=None):
     device.prepare()
     from lab.demo import stand_ins
     from lab.networks import ALEXNET
+    from lab.runs import predictions
 
     with user_errors():
-        named = inputs.named(args.pictures, PICTURES, args.demo, stand_ins.photographs)
-        pictures, weights = [*named.values()], inputs.weights(ALEXNET, args.weights, args.demo)
-    notice(f"Computing on the {device.name()}")
+        pictures = inputs.named(args.pictures, PICTURES, args.demo, stand_ins.photographs)
+        weights = inputs.weights(ALEXNET, args.weights, args.demo)
+        notice(f"Computing on the {device.name()}")
 
-    begin = time.perf_counter()
-    probabilities = classify(pictures, weights, args.preprocess).numpy()
-    seconds = time.perf_counter() - begin
-
-    print_top(probabilities, class_names, args.top)
-    print(f"Time: {seconds:.3f} seconds")
-    if args.figure:
-        from lab.runs import plots
-
-        with user_errors():
-            plots.top_bars(pictures, probabilities, class_names, args.figure, args.top)
+        begin = time.perf_counter()
+        probabilities = inputs.in_batches(
+            lambda batch: classify(batch, weights, args.preprocess), [*pictures.values()]
+        )
+        seconds = time.perf_counter() - begin
+        predictions.tell(pictures, probabilities, class_names, args)
+    say(f"Time: {seconds:.3f} seconds")
 
 
 if __name__ == "__main__":

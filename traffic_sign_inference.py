@@ -13,15 +13,15 @@ import time
 
 from caffe_classes import class_names
 from imagenet_inference import classify
-from lab.command_line import parser, user_errors
-from lab.console import notice, print_top
+from lab.command_line import NAMING, parser, user_errors
+from lab.console import notice, say
 
 PICTURES = ["construction.jpg", "stop.jpg"]
 
 
 def main(argv=None):
-    options = parser(__doc__, "--weights", "--preprocess", "--top", "--demo")
-    options.add_argument("pictures", nargs="*", help="picture files")
+    options = parser(__doc__, *NAMING)
+    options.add_argument("pictures", nargs="*", help="picture files, or folders of them")
     args = options.parse_args(argv)
 
     from lab.runs import asked
@@ -34,18 +34,20 @@ def main(argv=None):
     device.prepare()
     from lab.demo import stand_ins
     from lab.networks import ALEXNET
+    from lab.runs import predictions
 
     with user_errors():
-        named = inputs.named(args.pictures, PICTURES, args.demo, stand_ins.signs)
-        signs, weights = [*named.values()], inputs.weights(ALEXNET, args.weights, args.demo)
-    notice(f"Computing on the {device.name()}")
+        signs = inputs.named(args.pictures, PICTURES, args.demo, stand_ins.signs)
+        weights = inputs.weights(ALEXNET, args.weights, args.demo)
+        notice(f"Computing on the {device.name()}")
 
-    begin = time.perf_counter()
-    probabilities = classify(signs, weights, args.preprocess).numpy()
-    seconds = time.perf_counter() - begin
-
-    print_top(probabilities, class_names, args.top)
-    print(f"Time: {seconds:.3f} seconds")
+        begin = time.perf_counter()
+        probabilities = inputs.in_batches(
+            lambda batch: classify(batch, weights, args.preprocess), [*signs.values()]
+        )
+        seconds = time.perf_counter() - begin
+        predictions.tell(signs, probabilities, class_names, args)
+    say(f"Time: {seconds:.3f} seconds")
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import sys
 
 from feature_extraction import new_layer
 from lab.command_line import TRAINING, parser, user_errors
+from lab.console import say
 
 
 def train(features, dataset, rows, args, folder, watch=None):
@@ -85,11 +86,11 @@ def main(argv=None):
     accuracy = record.metrics.validation.accuracy
     if args.solver == "lbfgs":
         penalty = history["l2"][record.best_epoch - 1]
-        print(f"Best L2 penalty: {penalty:g}, validation accuracy {accuracy:.3f}")
+        say(f"Best L2 penalty by validation loss: {penalty:g}, accuracy {accuracy:.3f}")
     else:
-        print(f"Best epoch: {record.best_epoch}, validation accuracy {accuracy:.3f}")
+        say(f"Best epoch by validation loss: {record.best_epoch}, accuracy {accuracy:.3f}")
     run.tell_what_random_hides(train, features)
-    print(f"Report: {folder / 'report.html'}")
+    say(f"Report: {folder / 'report.html'}")
 
 
 if __name__ == "__main__":

@@ -12,10 +12,8 @@ Writes conv1.png, activations-PICTURE.png, with --run gradcam-PICTURE.png, with 
 import sys
 from pathlib import Path
 
-import numpy as np
-
 from lab.command_line import parser, user_errors
-from lab.console import notice
+from lab.console import notice, say
 
 PICTURES = ["poodle.png", "weasel.png", "construction.jpg", "stop.jpg"]
 MAP_PICTURES = 1300  # one of each track in train.p
@@ -57,7 +55,7 @@ def lay_out(features, seed):
     from sklearn.manifold import TSNE
 
     count = len(features)
-    coarse = PCA(min(50, count), random_state=seed).fit_transform(features.astype(np.float32))
+    coarse = PCA(min(50, count), random_state=seed).fit_transform(features.astype("float32"))
     return TSNE(perplexity=min(30, count / 4), random_state=seed).fit_transform(coarse)
 
 
@@ -67,7 +65,7 @@ def read_pictures(paths, demo):
     from lab.demo import stand_ins
 
     named = inputs.named(paths, PICTURES, demo, lambda: stand_ins.signs() | stand_ins.photographs())
-    pictures = {Path(name).stem: picture for name, picture in named.items()}
+    pictures = {Path(name).stem: inputs.decoded(picture) for name, picture in named.items()}
     if len(pictures) < len(named):
         raise ValueError("two pictures have one name, so would their drawings: rename one")
     return pictures
@@ -91,7 +89,7 @@ def draw_filters(weights, convention, path):
     kernel = weights["conv1"][0].numpy()
     rgb = kernel[:, :, ::-1] if convention == "caffe" else kernel  # Caffe sees BGR
     drawings.filters(rgb, path)
-    print(path)
+    say(path)
 
 
 def draw_picture(name, picture, layers, out):
@@ -101,7 +99,7 @@ def draw_picture(name, picture, layers, out):
     path = Path(out, f"activations-{name}.png")
     maps = {layer: x[0].numpy() for layer, x in layers.items() if layer.startswith("conv")}
     drawings.activations(picture, maps, path)
-    print(path)
+    say(path)
 
 
 def draw_decision(name, picture, probabilities, run, out):
@@ -111,7 +109,7 @@ def draw_decision(name, picture, probabilities, run, out):
     best = probabilities.argmax()
     path = Path(out, f"gradcam-{name}.png")
     drawings.decision(picture, evidence(picture, run), run.names[best], probabilities[best], path)
-    print(path)
+    say(path)
 
 
 def draw_map(dataset, features, args):
@@ -122,7 +120,7 @@ def draw_map(dataset, features, args):
     notice(f"Laying out {len(dataset):,} pictures")
     places = lay_out(features, args.seed)
     drawings.feature_map(places, dataset.images, dataset.labels, dataset.names, path)
-    print(path)
+    say(path)
 
 
 def main(argv=None):

@@ -43,7 +43,8 @@ def main(argv=None):
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
     with user_errors(), tempfile.TemporaryDirectory() as folder:
-        setup = suite.prepare(Path(folder), args.weights, args.data, plan)
+        os.environ["ALEXNET_LAB_CACHE"] = str(Path(folder) / "cache")  # nothing kept before counts
+        setup = suite.prepare(args.only, Path(folder), args.weights, args.data, plan)
         series = suite.measure(args.only, setup, Path(folder), plan)
         results = {"quick": args.quick, "plan": asdict(plan), "setup": setup, "series": series}
         results["bars"] = report.bars(results)

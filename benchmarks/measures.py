@@ -48,6 +48,29 @@ def rate(name, weights, folder, batch, seconds):
     return pictures / _seconds_a_call(run, seconds)
 
 
+@functools.cache
+def way(name, weights, folder, precision):
+    """The way `name` through the JPEGs in `folder` as a function, loaded once, and their number."""
+    paths = sorted(folder.glob("*.jpg"))
+    return contenders.load_way(name, weights, paths, precision), len(paths)
+
+
+def way_error(name, weights, folder, precision):
+    """Relative error of fc7 on that way. ValueError when it is not that of AlexNet."""
+    run, _ = way(name, weights, folder, precision)
+    features, reference = run(), np.load(folder / "caffe.npy")
+    # Every library shrinks pictures in a way of its own.
+    return _checked(features[: len(reference)], reference, "bfloat16")
+
+
+def way_rate(*which):
+    """Pictures/s on that way, from the first JPEG to the last."""
+    run, pictures = way(*which)
+    begin = time.perf_counter()
+    run()
+    return pictures / (time.perf_counter() - begin)
+
+
 def ceiling(precision, sizes, seconds):
     """GFLOP/s of TensorFlow's matrix product, the best over square matrices of `sizes`."""
     import tensorflow as tf

@@ -10,22 +10,24 @@ import numpy as np
 import tensorflow as tf
 
 import alexnet
+from benchmarks import jpegs
 from lab import device
-from lab.data import dataset
+from lab.data import dataset, images
 from lab.demo import signs, stand_ins
 from lab.networks import ALEXNET
 
-LIBRARIES = ["tensorflow", "keras", "numpy", "torch", "onnxruntime", "openvino"]
+LIBRARIES = ["tensorflow", "keras", "numpy", "torch", "torchvision", "onnxruntime", "openvino"]
 # Kind of processor -> what Linux calls the unit that makes it one, best first.
 UNITS = {"AMX": "amx_bf16", "AVX512-BF16": "avx512_bf16", "AVX2": "avx2"}
 CHECKED = 32  # pictures whose features are compared
 
 
-def prepare(folder, weights, data, pictures):
+def prepare(folder, weights, data, pictures, folders):
     """A dict: paths, what stands in for missing files, the machine.
 
     folder: gets `images.npy` and `labels.npy`; `caffe.npy` and `course.npy`, fc7 of the first
         pictures, computed by alexnet.py line by line in float32; two photographs; the stand-ins.
+    folders: name -> size (width, height) and number of JPEGs; made in there, with `caffe.npy` each.
     """
     device.prepare()
     real = {"weights": Path(weights).is_file(), "data": Path(data).is_file()}
@@ -41,12 +43,16 @@ def prepare(folder, weights, data, pictures):
     np.save(folder / "images.npy", chosen.images)
     np.save(folder / "labels.npy", chosen.labels)
     _save_references(folder, chosen.images[:CHECKED], layers)
+    for name, (size, count) in folders.items():
+        jpegs.make(folder / name, size, count)
+        _save_reference(folder / name, layers)
     return {
         "weights": str(weights),
         "data": str(data),
         "real": real,
         "pictures": len(chosen),
         "photographs": _photographs(folder),
+        "precision": device.precision().name,
         "multiply_adds": {padding: multiply_adds(padding) for padding in ("VALID", "SAME")},
         "machine": {
             "device": device.name(),
@@ -89,6 +95,12 @@ def _save_references(folder, pictures, layers):
     resized = tf.raw_ops.ResizeBilinear(images=tf.cast(pictures, tf.float32), size=(227, 227))
     np.save(folder / "caffe.npy", caffe)
     np.save(folder / "course.npy", alexnet.AlexNet(resized, True, layers, "SAME"))
+
+
+def _save_reference(folder, layers):
+    paths = sorted(folder.glob("*.jpg"))[:CHECKED]
+    prepared = [alexnet.preprocess(images.read(path)[np.newaxis]) for path in paths]
+    np.save(folder / "caffe.npy", alexnet.AlexNet(tf.concat(prepared, axis=0), True, layers))
 
 
 def _photographs(folder):

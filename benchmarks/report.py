@@ -42,6 +42,18 @@ def share(name, ceiling):
     return measure
 
 
+def overlap(folder):
+    """A function of the results: pictures/s of a folder, by those of its slower part alone."""
+
+    def measure(results):
+        names = [f"{folder} {way}" for way in ("lab", "decoding", "network")]
+        rounds = zip(*[values(results, name) for name in names], strict=False)
+        quotients = [whole / min(parts) for whole, *parts in rounds if whole and all(parts)]
+        return median(quotients) if quotients else None
+
+    return measure
+
+
 def middle(name):
     """A function of the results: the median of a series."""
 
@@ -76,6 +88,8 @@ BARS = [  # what, and the goal for each of KINDS
     ("first result, s",        "≤", 2,    2,    2,    middle("first result")),
     ("second training, s",     "≤", 10,   10,   10,   middle("second training")),
     ("head epoch, s",          "≤", 0.5,  0.5,  0.5,  middle("head epoch")),
+    ("500x375, of slower",     "≥", 0.85, 0.85, 0.85, overlap("500x375")),
+    ("4000x3000, of slower",   "≥", 0.85, 0.85, 0.85, overlap("4000x3000")),
 ]
 # fmt: on
 

@@ -1,13 +1,15 @@
 """Who is measured, in which order, how often. Results are series: name -> values with a unit."""
 
 from dataclasses import dataclass
+from functools import partial
 
 from benchmarks import commands, measures
-from benchmarks.contenders import CONTENDERS
+from benchmarks.contenders import CONTENDERS, PARTS, WAYS
 from benchmarks.processes import Measurement, take_turns
 from lab.console import notice
 
 CEILINGS = ["ceiling-float32", "ceiling-bfloat16"]
+FOLDERS = {"500x375": (500, 375), "4000x3000": (4000, 3000)}
 
 
 @dataclass(frozen=True)
@@ -23,18 +25,21 @@ class Plan:
     pictures: int = 39_209
     epochs: int = 10
     head_rows: int = 26_000
+    jpegs: tuple = (2000, 500)  # in each of FOLDERS
 
 
 QUICK = Plan(
     rounds=2, long_rounds=1, seconds=0.1, batches=(8,), lab_pictures=16, sizes=(256,),
-    pictures=260, epochs=1, head_rows=512,
+    pictures=260, epochs=1, head_rows=512, jpegs=(8, 2),
 )  # fmt: skip
 
 
-def prepare(folder, weights, data, plan):
+def prepare(chosen, folder, weights, data, plan):
     """What all measurements need, see `preparation.prepare`. ValueError when it fails."""
+    counts = zip(FOLDERS.items(), plan.jpegs, strict=True)
+    folders = {name: (size, count) for (name, size), count in counts if name in chosen}
     preparation = Measurement("", _prepare)
-    setup = preparation.ask(_prepare, folder, weights, data, plan.pictures)
+    setup = preparation.ask(_prepare, folder, weights, data, plan.pictures, folders)
     trouble = preparation.finish()["trouble"]
     if trouble:
         raise ValueError(trouble)
@@ -106,7 +111,7 @@ def start(setup, folder, plan):
     """Seconds until step 1 has its result, and step 4 an epoch on kept features."""
     return {
         "first result": Measurement("s", commands.first_result, setup),
-        "second training": Measurement("s", commands.second_training, setup, folder / "cache"),
+        "second training": Measurement("s", commands.second_training, setup, folder / "kept"),
     }
 
 
@@ -115,4 +120,21 @@ def head(setup, folder, plan):
     return {"head epoch": Measurement("s", measures.head_epoch, plan.head_rows)}
 
 
-MEASURES = {"training": training, "start": start, "head": head}
+def jpegs(name, setup, folder, plan):
+    """Pictures/s from the JPEGs of a folder to fc7; of decoding and of the network alone."""
+    measurements = {}
+    for way in WAYS:
+        which = way, setup["weights"], folder / name, setup["precision"]
+        one = Measurement("pictures/s", measures.way_rate, *which, note=setup["precision"])
+        one.series["error"] = None if way in PARTS else one.ask(measures.way_error, *which)
+        notice(f"{name} {way}: {one.series['trouble'] or 'ready'}")
+        measurements[f"{name} {way}"] = one
+    return measurements
+
+
+MEASURES = {
+    "training": training,
+    "start": start,
+    "head": head,
+    **{name: partial(jpegs, name) for name in FOLDERS},
+}

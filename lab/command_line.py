@@ -34,6 +34,24 @@ def fraction(text):
     return _number(text, float, 0.01, 0.99)
 
 
+def new_file(text):
+    """The path of a file to write, in a folder that is there."""
+    path = Path(text)
+    if path.is_dir() or not path.parent.is_dir():
+        raise argparse.ArgumentTypeError(f"{text}: expected a file in a folder that is there")
+    return path
+
+
+def figure(text):
+    """The path of a picture to draw."""
+    path = new_file(text)
+    if path.suffix.lower() not in FIGURES:
+        raise argparse.ArgumentTypeError(
+            f"{text}: expected a file that ends in {', '.join(FIGURES)}"
+        )
+    return path
+
+
 def _number(text, kind, lowest, highest):
     try:
         value = kind(text)
@@ -47,21 +65,24 @@ def _number(text, kind, lowest, highest):
     return value
 
 
+FIGURES = (".png", ".pdf", ".svg", ".jpg", ".webp")
+
 # Same option, same name, same meaning in every script.
 OPTIONS = {
     "--network": {
         "default": "alexnet",
         "metavar": "NAME",
-        "help": "the pretrained network (default: %(default)s)",
+        "help": "the pretrained network, alexnet or vgg16 (default: %(default)s)",
     },
     "--weights": {
         "metavar": "PATH",
         "help": "the network's weights, .npy or the original .caffemodel "
-        "(default: bvlc-alexnet.npy, or those of the run)",
+        "(default: the network's own, bvlc-alexnet.npy, or those of the run)",
     },
     "--layer": {
         "metavar": "NAME",
-        "help": "whose output the features are: conv3, conv4, pool5, fc6 or fc7 (default: fc7)",
+        "help": "whose output the features are: conv3, conv4, pool5, fc6 or fc7 (default: fc7; of "
+        "vgg16 fc6)",
     },
     "--data": {
         "metavar": "PATH",
@@ -90,6 +111,16 @@ OPTIONS = {
         "default": 5,
         "metavar": "N",
         "help": "classes to print for a picture (default: %(default)s)",
+    },
+    "--figure": {
+        "type": figure,
+        "metavar": "PNG",
+        "help": "draw the pictures with their top classes",
+    },
+    "--csv": {
+        "type": new_file,
+        "metavar": "FILE",
+        "help": "write a table instead: file, rank, name, probability",
     },
     "--epochs": {
         "type": whole_number,
@@ -174,6 +205,8 @@ OPTIONS = {
     },
 }
 
+# Those of every script that names pictures.
+NAMING = ("--weights", "--preprocess", "--top", "--figure", "--csv", "--demo")
 # Those of every training.
 TRAINING = (
     "--network", "--weights", "--layer", "--preprocess", "--data", "--skip-broken", "--limit",

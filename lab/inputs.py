@@ -6,6 +6,9 @@ looked for beside the scripts. The functions that find files need no TensorFlow.
 
 from pathlib import Path
 
+import numpy as np
+
+from lab.console import counted
 from lab.data import dataset, images
 from lab.demo import stand_ins
 from lab.downloads.assets import ASSETS
@@ -76,16 +79,47 @@ def limited(pictures, args):
 
 
 def picture_files(paths, default, demo=False):
-    """Name -> file of the pictures `paths`, or of `default`; None for what `demo` makes up."""
+    """Name -> file of the pictures `paths`, or of `default`; None for what `demo` makes up.
+
+    A folder stands for the pictures below it. Raises OSError or ValueError for what is not there or
+    no picture, judged by the heads of the files.
+    """
     if demo and not paths:
         return None
-    return {str(path): found(path, "name another", "try --demo") for path in paths or default}
+    places = [found(path, "name another", "try --demo") for path in paths or default]
+    files = [file for place in places for file in _pictures(place)]
+    for file in files:
+        images.check(file)
+    return {str(file): file for file in files}
+
+
+def _pictures(path):
+    """The pictures below a folder, by name; or the file itself."""
+    if not path.is_dir():
+        return [path]
+    files = sorted(file for file in path.rglob("*") if file.suffix.lower() in images.SUFFIXES)
+    if not files:
+        raise ValueError(f"{path}: expected pictures, found none in this folder")
+    return files
 
 
 def named(paths, default, demo, stand_in):
-    """Name -> picture, uint8 RGB [h, w, 3], of the files `paths`, or of `default`.
+    """Name -> picture, uint8 RGB [h, w, 3] or the path of a file, of `paths`, or of `default`.
 
-    With `demo` and no path what `stand_in` makes up.
+    With `demo` and no path what `stand_in` makes up; else see `picture_files`.
     """
     files = picture_files(paths, default, demo)
-    return stand_in() if files is None else {name: images.read(files[name]) for name in files}
+    return stand_in() if files is None else files
+
+
+def in_batches(classify, pictures, size=32):
+    """`classify` of all pictures, arrays or paths, a batch of decoded ones at a time: [n, ...]."""
+    batches = [pictures[start : start + size] for start in range(0, len(pictures), size)]
+    if len(batches) > 1:  # of a few pictures a bar would only be in the way
+        batches = counted(batches, len(batches), "classes", f"batches of {size}")
+    return np.concatenate([classify(list(images.in_threads(decoded, batch))) for batch in batches])
+
+
+def decoded(picture):
+    """A picture, an array or a path, as uint8 RGB [h, w, 3]."""
+    return picture if isinstance(picture, np.ndarray) else images.read(picture)

@@ -1,7 +1,7 @@
 """The networks there are: the file of weights, the layers that serve as features, the conventions.
 
 A network is a file beside the lessons, imported when it is first used. Each has KERNELS, LAYERS,
-INPUT_SIZE, `preprocess`, `activations` and `load_weights`, as alexnet.py describes them.
+INPUT_SIZE, `preprocess`, `activations`, `max_pool` and `load_weights`, as in alexnet.py.
 """
 
 from dataclasses import dataclass, field
@@ -15,6 +15,8 @@ class Network:
     file: the weights, in the current folder. asset: what download.py calls them.
     layers: those whose output serves as features -> how many numbers they give for a picture.
     layer: the one whose features are meant when none is named.
+    batch: how many pictures go through at once. The more, the less often the weights are read, and
+        the more memory the first layers take.
     conventions: name, for `preprocess` -> what `activations` then needs beside.
     """
 
@@ -23,6 +25,7 @@ class Network:
     asset: str
     layers: dict
     layer: str
+    batch: int
     conventions: dict = field(default_factory=lambda: {"caffe": {}, "course": {}})
 
     @property
@@ -50,15 +53,15 @@ class Network:
         """What `layer` says about each picture, [n, width] in the dtype of the weights.
 
         x: pictures from `preprocess`, or what the layer named `after` put out for them. A map wider
-        than 7 is first max-pooled, so that a layer stays a few thousand numbers.
+        than 7 is max-pooled until it is not, so that a layer stays some thousand numbers.
         """
         import tensorflow as tf
 
         options = {} if after else self.conventions[convention]
         if after != layer:
             x = self.module.activations(x, weights, after, layer, **options)[layer]
-        if len(x.shape) == 4 and x.shape[1] > 7:
-            x = tf.nn.max_pool2d(x, ksize=3, strides=2, padding="VALID")
+        while len(x.shape) == 4 and x.shape[1] > 7:
+            x = self.module.max_pool(x)
         return tf.reshape(x, [-1, self.layers[layer]])
 
 
@@ -68,10 +71,26 @@ ALEXNET = Network(
     asset="weights",
     layers={"conv3": 6 * 6 * 384, "conv4": 6 * 6 * 384, "pool5": 9216, "fc6": 4096, "fc7": 4096},
     layer="fc7",
+    batch=128,
     conventions={"caffe": {}, "course": {"conv1_padding": "SAME"}},
 )
 
-NETWORKS = {network.name: network for network in (ALEXNET,)}
+VGG16 = Network(
+    name="vgg16",
+    file="vgg16.npy",
+    asset="vgg16",
+    layers={
+        "conv3_3": 7 * 7 * 256,
+        "conv4_3": 7 * 7 * 512,
+        "pool5": 25088,
+        "fc6": 4096,
+        "fc7": 4096,
+    },
+    layer="fc6",
+    batch=16,
+)
+
+NETWORKS = {network.name: network for network in (ALEXNET, VGG16)}
 
 
 def named(name):

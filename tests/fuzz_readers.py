@@ -1,29 +1,28 @@
 """Throw damaged files at every reader: python tests/fuzz_readers.py --count 10000 --seed 0
 
-A reader may return, or raise ValueError or FileNotFoundError whose one line names the file. It may
-not raise anything else, hang, use more memory than stated here, import a module, start a program,
-or open a file to write. Every case is repeatable: --reader NAME --first NUMBER --count 1.
+A reader may return, or raise ValueError or OSError whose one line names the file. It may not raise
+anything else, hang, use more memory than stated here, import a module, start a program, or open a
+file to write. Every case is repeatable: --reader NAME --first NUMBER --count 1.
+
+One case in fifty is of a megabyte. Of all, what the worst took is told: seconds, memory, both for
+each megabyte of input, of which smaller files count as one, and the number of that case. On Linux.
 """
 
 import argparse
+import codecs
 import io
 import multiprocessing
 import os
-import pickle
-import pickletools
 import random
-import resource
 import signal
-import struct
 import sys
 import tempfile
 import time
-import zipfile
 from collections.abc import Callable
 from contextlib import redirect_stderr
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 from PIL import Image
@@ -32,12 +31,44 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent), str(HERE), str(HERE / "formats")]
 
 # ruff: noqa: E402 (as a command, only this folder is on the path)
-from test_caffemodel import FORMS, caffemodel_bytes, random_weights
+from fuzz_inputs import (
+    DAMAGES,
+    OPCODES,
+    archive_samples,
+    caffe_samples,
+    classes_samples,
+    clear,
+    damage_folder,
+    damage_labels,
+    damage_member,
+    damage_names,
+    damage_settings,
+    damage_unpacked,
+    enlarge,
+    evaluation_samples,
+    exchange_value,
+    flowers_samples,
+    folder_samples,
+    head_samples,
+    history_samples,
+    inflate_text,
+    keras_samples,
+    names_samples,
+    note_samples,
+    npy_samples,
+    pickle_samples,
+    picture_samples,
+    record_samples,
+    signs_archive_samples,
+    split_samples,
+    write_folder,
+)
 
 from lab.data import dataset, images
-from lab.formats import caffemodel, pickles
+from lab.formats import caffemodel, keras_weights, pickles
 
-SECONDS = 10  # for one file; the process is killed after that
+SECONDS = 20  # for one file; the process is killed after that
+LARGE = 50  # one case in so many is of a megabyte
 FORBIDDEN = (  # audit events, by how they begin
     *("import", "exec", "pickle.find_class", "marshal.", "code.__new__", "ctypes.", "socket."),
     *("os.system", "os.exec", "os.posix_spawn", "os.fork", "os.spawn", "subprocess.", "pty."),
@@ -45,216 +76,112 @@ FORBIDDEN = (  # audit events, by how they begin
 )
 
 
-# ---- valid files, small --------------------------------------------------------------------------
-
-
-def pickle_samples():
-    rng = np.random.default_rng(0)
-    features = rng.integers(0, 256, (4, 32, 32, 3), np.uint8)
-    content = {"features": features, "labels": np.arange(4), "sizes": np.full((4, 2), 30)}
-    content["coords"] = [(1, 2.5, "é", b"\xff", None, True)] * 2 + [np.float32(2)]
-    return [pickle.dumps(content, protocol=protocol) for protocol in range(6)]
-
-
-def npy_samples():
-    weights = {"conv1": [np.ones((2, 3), np.float32), np.zeros(3)], "fc8": [np.eye(2), np.ones(2)]}
-    arrays = [np.arange(6).reshape(2, 3), np.asfortranarray(np.eye(3)), np.array(["a", "bc"])]
-    return [saved(np.save, array) for array in [weights, *arrays, np.array([True, False])]]
-
-
-def caffe_samples():
-    weights = random_weights({"conv1": (3, 3, 1, 2), "fc6": (8, 3), "fc7": (3, 2)})
-    return [caffemodel_bytes(weights, form) for form in FORMS]
-
-
-def picture_samples(kind):
-    smooth = np.linspace(0, 255, 16 * 12 * 3).astype(np.uint8).reshape(12, 16, 3)
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    pictures = [Image.fromarray(smooth), Image.fromarray(smooth[..., 0])]
-    pictures.append(pictures[0].convert("P") if kind in ("PNG", "GIF", "BMP") else pictures[0])
-    options = {"exif": exif} if kind in ("PNG", "JPEG", "WEBP") else {}
-    return [saved(lambda file, one: one.save(file, kind, **options), one) for one in pictures]
-
-
-def archive_samples():
-    picture = picture_samples("PPM")[0]
-    return [
-        archive({f"GTSRB/Final_Training/Images/0000{i}/00000_00000.ppm": picture for i in (0, 1)}),
-        archive({"GTSRB/Final_Test/Images/00000.ppm": picture, "GT-final_test.csv": LABELS}),
-    ]
-
-
-LABELS = (
-    b"Filename;Width;Height;Roi.X1;Roi.Y1;Roi.X2;Roi.Y2;ClassId\r\n00000.ppm;16;12;1;1;9;9;7\r\n"
-)
-
-
-def archive(members):
-    with zipfile.ZipFile(file := io.BytesIO(), "w", zipfile.ZIP_DEFLATED) as opened:
-        for name, content in members.items():
-            opened.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
-    return file.getvalue()
-
-
-def saved(save, *arguments):
-    save(file := io.BytesIO(), *arguments)
-    return file.getvalue()
-
-
-# ---- damage --------------------------------------------------------------------------------------
-
-EDGES = [
-    0,
-    1,
-    0x7F,
-    0x80,
-    0xFF,
-    0x7FFF,
-    0xFFFF,
-    1 << 24,
-    0x7FFFFFFF,
-    0xFFFFFFFF,
-    1 << 40,
-    2**63 - 1,
-]
-
-
-def flip_bits(rng, data, _):
-    data = bytearray(data)
-    for _ in range(rng.choice([1, 1, 2, 8, 64])):
-        data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
-    return bytes(data)
-
-
-def cut(rng, data, _):
-    return data[: rng.randrange(len(data))]
-
-
-def splice(rng, data, samples):
-    other = rng.choice(samples)
-    return data[: rng.randrange(len(data))] + other[rng.randrange(len(other)) :]
-
-
-def repeat(rng, data, _):
-    start, end = sorted(rng.randrange(len(data)) for _ in range(2))
-    return data[:end] + data[start:end] * rng.choice([1, 2, 50]) + data[end:]
-
-
-def remove(rng, data, _):
-    start, end = sorted(rng.randrange(len(data)) for _ in range(2))
-    return data[:start] + data[end:]
-
-
-def inflate(rng, data, _):
-    """Overwrite what may be a length with a number at the edge of some type."""
-    kind = rng.choice(["B", "<H", ">H", "<I", ">I", "<Q", ">Q"])
-    value = rng.choice(EDGES) & (2 ** (8 * struct.calcsize(kind)) - 1)
-    position = rng.randrange(min(len(data), rng.choice([64, 1024, 1 << 30])))
-    return data[:position] + struct.pack(kind, value) + data[position + struct.calcsize(kind) :]
-
-
-def inflate_text(rng, data, _):
-    """Replace a decimal digit with a number at the edge of some type."""
-    digits = [i for i, byte in enumerate(data[:4096]) if chr(byte).isdigit()] or [0]
-    position = rng.choice(digits)
-    number = rng.choice([rng.choice(EDGES), -1, 10**30, 1.5, "", "nan"])
-    return data[:position] + str(number).encode() + data[position + 1 :]
-
-
-def shuffle_opcodes(rng, data, samples):
-    """Remove, repeat, exchange or bring in whole steps of a pickle."""
-    steps, others = split_steps(data), split_steps(rng.choice(samples))
-    for _ in range(rng.choice([1, 2, 5])):
-        position = rng.randrange(len(steps))
-        new = rng.choice([[], [rng.choice(steps)], [rng.choice(others)], [random_step(rng)]])
-        steps[position : position + rng.randrange(2)] = new
-        steps = steps or [b"."]
-    return b"".join(steps)
-
-
-def random_opcodes(rng, _, __):
-    return b"".join(random_step(rng) for _ in range(rng.randrange(1, 60))) + b"."
-
-
-def split_steps(data):
-    start = data.find(b"\x80") if data.startswith(b"\x93NUMPY") else 0
-    places = [place for _, _, place in pickletools.genops(data[start:])] + [len(data) - start]
-    steps = [data[start + one : start + two] for one, two in pairwise(places)]
-    return [data[:start], *steps]
-
-
-NAMES = [("os", "system"), ("builtins", "eval"), ("builtins", "getattr"), ("numpy", "load")]
-NAMES += [name.rpartition(".")[::2] for name in pickles.NAMES] * 3
-
-
-def random_step(rng):
-    """An opcode of any kind with an argument that fits its kind, if not its meaning."""
-    opcode = rng.choice(pickletools.opcodes)
-    code, argument = opcode.code.encode("latin1"), opcode.arg
-    if argument is None:
-        return code
-    if argument.name == "stringnl_noescape_pair":
-        return code + "\n".join(rng.choice(NAMES)).encode() + b"\n"
-    if argument.n == pickletools.UP_TO_NEWLINE:
-        return code + rng.choice([b"1", b"0", b"-1", b"'u1'", b"latin1", b"1L", b"\xff"]) + b"\n"
-    if argument.n > 0:
-        return code + bytes(rng.choice([0, 1, 1, 3, rng.randrange(256)]) for _ in range(argument.n))
-    width = {pickletools.TAKEN_FROM_ARGUMENT1: 1, pickletools.TAKEN_FROM_ARGUMENT8U: 8}
-    content = rng.choice([b"", b"u1", b"O8", b"latin1", b"numpy", b"dtype", bytes(4)])
-    return code + len(content).to_bytes(width.get(argument.n, 4), "little") + content
-
-
-def damage_member(rng, data, samples):
-    """Damage a file inside an archive, then pack it again."""
-    with zipfile.ZipFile(io.BytesIO(data)) as opened:
-        members = {name: opened.read(name) for name in opened.namelist()}
-    name = rng.choice(sorted(members))
-    damage = rng.choice([*DAMAGES, inflate_text])
-    members[name] = damage(rng, members[name], [*members.values()])
-    return archive(members)
-
-
-def damage_labels(rng, _, __):
-    labels = rng.choice([*DAMAGES, inflate_text])(rng, LABELS, [LABELS])
-    return archive({"00000.ppm": picture_samples("PPM")[0], "GT-final_test.csv": labels})
-
-
-DAMAGES = [flip_bits, cut, splice, repeat, remove, inflate]
-OPCODES = [shuffle_opcodes, shuffle_opcodes, random_opcodes]
-
-
 # ---- the readers ---------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Reader:
-    """A file format: valid samples, what loads it, how to damage it, what memory it may take."""
+    """A kind of input: what it is called, valid samples, what loads it, and how to damage it.
 
-    suffix: str
-    samples: list[bytes]
+    megabytes: of memory that a case may take. writes: unpacking archives is for writing files.
+    """
+
+    name: str
+    samples: Callable
     load: Callable
     damages: list[Callable]
     megabytes: int = 64
+    writes: bool = False
+    write: Callable = Path.write_bytes
 
 
 def picture_reader(kind, *damages):
-    """A picture may declare 64 million pixels: decoded, converted and copied, 11 bytes each."""
-    damages = [*DAMAGES, *damages]
-    return Reader(f".{kind.lower()}", picture_samples(kind), images.read, damages, megabytes=800)
+    """A picture may declare 64 million pixels: decoded and copied, 11 bytes each, of WebP 16."""
+    samples = lambda: picture_samples(kind)  # noqa: E731
+    megabytes = 1100 if kind == "WEBP" else 800
+    return Reader(f"a.{kind.lower()}", samples, images.read, [*DAMAGES, *damages], megabytes)
+
+
+def in_run(name, samples, function, *damages):
+    """A file of a run folder, read by `function` of `record` or `evaluation`."""
+
+    def load(path):
+        from lab.runs import evaluation, record
+
+        return getattr(record, function, None) or getattr(evaluation, function)
+
+    return Reader(name, samples, lambda path: load(path)(path.parent), [*DAMAGES, *damages])
+
+
+def load_head(path):
+    from lab.training import heads
+
+    return heads.load(path, 8, 3)
+
+
+def load_note(path):
+    from lab.downloads.transfers import Part
+
+    if not Part(path.with_suffix("")).source():
+        raise ValueError(f"{path}: starts anew")
+
+
+def unpack(function, path):
+    """Unpack an archive as `download.py` does, as if it should hold one flower."""
+    from lab.downloads import obtain
+
+    target = path.parent / "flower_photos"
+    clear(target)
+    try:
+        with mock.patch.object(obtain, "FLOWERS", 1):
+            getattr(obtain, function)(path, target)
+    except OSError as error:  # as documented; `download.py` names the file
+        raise ValueError(f"{path}: {error}") from error
+
+
+def match_names(path):
+    names = os.fsdecode(path.read_bytes()).split("\n")
+    named = dataset.Dataset([], np.arange(len(names)), names)
+    try:
+        dataset.matched(named, dataset.sign_names())
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
 READERS = {
-    "pickle": Reader(".p", pickle_samples(), pickles.load, DAMAGES + OPCODES),
-    "npy": Reader(".npy", npy_samples(), pickles.load, [*DAMAGES, inflate_text]),
-    "npy dict": Reader(".npy", npy_samples()[:1], pickles.load, OPCODES),
-    "train.p": Reader(".p", pickle_samples(), dataset.load, DAMAGES + OPCODES),
-    "caffemodel": Reader(".caffemodel", caffe_samples(), caffemodel.load, DAMAGES),
-    "zip": Reader(".zip", archive_samples(), dataset.load, [*DAMAGES, damage_member], 800),
-    "csv in zip": Reader(".zip", archive_samples()[1:], dataset.load, [damage_labels]),
+    # Two million steps can make as many empty dicts, of 64 bytes each.
+    "pickle": Reader("a.p", pickle_samples, pickles.load, DAMAGES + OPCODES, 200),
+    "npy": Reader("a.npy", npy_samples, pickles.load, [*DAMAGES, inflate_text], 200),
+    "npy dict": Reader("a.npy", lambda: npy_samples()[:1], pickles.load, OPCODES, 200),
+    "train.p": Reader("a.p", pickle_samples, dataset.load, DAMAGES + OPCODES, 200),
+    "caffemodel": Reader("a.caffemodel", caffe_samples, caffemodel.load, DAMAGES),
+    "h5": Reader("a.h5", keras_samples, keras_weights.load, DAMAGES),
+    "zip": Reader("a.zip", archive_samples, dataset.load, [*DAMAGES, damage_member]),
+    "csv in zip": Reader("a.zip", lambda: archive_samples()[1:], dataset.load, [damage_labels]),
+    "folder": Reader("a", folder_samples, dataset.load, [damage_folder], write=write_folder),
+    "names": Reader("names", names_samples, match_names, [damage_names]),
     **{kind: picture_reader(kind) for kind in images.FORMATS},
     "PPM": picture_reader("PPM", inflate_text),
-}
+    "head": Reader(
+        "head.keras", head_samples, load_head, [*DAMAGES, damage_member, damage_settings]
+    ),
+    "run.json": in_run("run.json", record_samples, "read", exchange_value),
+    "evaluation.json": in_run(
+        "evaluation.json", evaluation_samples, "read_evaluation", exchange_value
+    ),
+    "history.csv": in_run("history.csv", history_samples, "read_history", inflate_text),
+    "evaluation.csv": in_run("evaluation.csv", classes_samples, "read_classes", inflate_text),
+    "split.npz": in_run("split.npz", split_samples, "trained_hashes", damage_member),
+    "note": Reader("a.part.json", note_samples, load_note, [*DAMAGES, exchange_value]),
+    "signs zip": Reader(
+        "a.zip", signs_archive_samples, lambda path: unpack("unzip", path),
+        [*DAMAGES, damage_member], writes=True,
+    ),
+    "flowers tgz": Reader(
+        "a.tgz", flowers_samples, lambda path: unpack("untar", path),
+        [*DAMAGES, damage_unpacked, damage_unpacked], writes=True,
+    ),
+}  # fmt: skip
 
 
 # ---- the run -------------------------------------------------------------------------------------
@@ -266,10 +193,21 @@ class Result:
 
     loaded: int = 0
     refused: int = 0
-    slowest: float = 0.0
-    megabytes: float = 0.0
     seconds: float = 0.0
+    slowest: float = 0.0
+    megabytes: float = 0.0  # of memory for one case
+    seconds_per_mb: float = 0.0
+    mb_per_mb: float = 0.0
+    worst: int = 0  # the case that took most seconds for each MB
     failures: tuple[str, ...] = ()
+
+    def add_cost(self, number, case, seconds, megabytes):
+        size = max(1, len(case) / 1e6) if isinstance(case, bytes) else 1
+        self.slowest = max(self.slowest, seconds)
+        self.megabytes = max(self.megabytes, megabytes)
+        self.mb_per_mb = max(self.mb_per_mb, megabytes / size)
+        if seconds / size > self.seconds_per_mb:
+            self.seconds_per_mb, self.worst = seconds / size, number
 
 
 class Watch:
@@ -290,50 +228,55 @@ class Watch:
 def fuzz(name, count, seed, first, folder):
     """Read `count` damaged files with one reader: its Result."""
     reader, result, watch = READERS[name], Result(), Watch()
-    path = Path(folder) / f"damaged{reader.suffix}"
-    warm_up(folder)
-    before = peak_megabytes()
-    started = time.perf_counter()
+    path, samples = Path(folder) / reader.name, reader.samples()
+    warm_up(reader, path, samples)
+    before, started = memory_now(), time.perf_counter()
     for number in range(first, first + count):
         rng = random.Random(f"{seed} {name} {number}")
-        content = rng.choice(reader.damages)(rng, rng.choice(reader.samples), reader.samples)
-        failure = step(reader, path, content, watch, result)
+        sample = rng.choice(samples)
+        large = number % LARGE == LARGE - 1 and isinstance(sample, bytes)
+        case = (enlarge if large else rng.choice(reader.damages))(rng, sample, samples)
+        failure = step(reader, path, number, case, watch, result)
         if failure:
             result.failures += (f"{name} {number}: {failure}",)
-    result.seconds = time.perf_counter() - started
-    result.megabytes = peak_megabytes() - before
-    if result.megabytes > reader.megabytes:
-        result.failures += (f"{name}: {result.megabytes:.0f} MB, over {reader.megabytes}",)
+    result.seconds, kept = time.perf_counter() - started, memory_now() - before
+    if kept > reader.megabytes:
+        result.failures += (f"{name}: keeps {kept:.0f} MB, over {reader.megabytes}",)
     return result
 
 
-def warm_up(folder):
-    """Let the readers import what they import late."""
-    for reader in READERS.values():
-        for content in [*reader.samples, b"nothing known"]:
-            attempt(reader, Path(folder) / f"whole{reader.suffix}", content)
+def warm_up(reader, path, samples):
+    """Let the reader import what it imports late, as Pillow does for files it does not know."""
+    Image.init()
+    codecs.lookup("raw_unicode_escape")
+    for case in [*samples, *[b"nothing known" for sample in samples if isinstance(sample, bytes)]]:
+        reader.write(path, case)
+        attempt(reader, path)
 
 
-def step(reader, path, content, watch, result):
-    """Read one file; what went wrong, or None."""
+def step(reader, path, number, case, watch, result):
+    """Read one case; what went wrong, or None."""
+    reader.write(path, case)
     watch.seen.clear()
-    started = time.perf_counter()
-    error = attempt(reader, path, content, watch)
-    result.slowest = max(result.slowest, time.perf_counter() - started)
+    before, started = memory_now(), time.perf_counter()
+    error = attempt(reader, path, watch)
+    result.add_cost(number, case, time.perf_counter() - started, memory_peak() - before)
     if error is None:
         result.loaded += 1
-    elif isinstance(error, (ValueError, FileNotFoundError)):
+    elif isinstance(error, ValueError | OSError):
         result.refused += 1
-        if str(path) not in str(error) or not str(error).isprintable():
+        if path.parent.name not in str(error) or not str(error).isprintable():
             return f"says {error!s:.300}"
     else:
         return f"raises {error!r:.300}"
-    return f"does {', '.join(sorted(watch.seen))}" if watch.seen else None
+    if watch.seen and not reader.writes:
+        return f"does {', '.join(sorted(watch.seen))}"
+    took = memory_peak() - before
+    return f"takes {took:.0f} MB, over {reader.megabytes}" if took > reader.megabytes else None
 
 
-def attempt(reader, path, content, watch=None):
-    """The error with which `reader` ends on `content`, or None."""
-    path.write_bytes(content)
+def attempt(reader, path, watch=None):
+    """The error with which `reader` ends on the file or folder `path`, or None."""
     signal.alarm(SECONDS)
     try:
         with redirect_stderr(io.StringIO()):
@@ -349,8 +292,15 @@ def attempt(reader, path, content, watch=None):
     return None
 
 
-def peak_megabytes():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+def memory_now():
+    """Megabytes that this process takes; the peak is counted from here."""
+    Path("/proc/self/clear_refs").write_text("5")
+    return memory_peak()
+
+
+def memory_peak():
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1000
 
 
 def fuzz_apart(name, count, seed, first):
@@ -366,11 +316,18 @@ def fuzz_apart(name, count, seed, first):
             result = receiver.recv()
         except EOFError:
             process.join()
-            kept = Path(tempfile.gettempdir()) / f"killed-{name.replace(' ', '-')}"
-            kept.write_bytes(next(Path(folder).glob("damaged.*")).read_bytes())
-            result = Result(failures=(f"{name}: ends by signal {-process.exitcode}, see {kept}",))
+            result = Result(failures=(f"{name}: {killed(name, folder, -process.exitcode)}",))
         process.join()
     return result
+
+
+def killed(name, folder, number):
+    """What is left of a reader that was killed by the signal `number`."""
+    kept = Path(tempfile.gettempdir()) / f"killed-{name.replace(' ', '-')}"
+    damaged = Path(folder) / READERS[name].name
+    if damaged.is_file():
+        kept.write_bytes(damaged.read_bytes())
+    return f"ends by signal {number}, see {kept}"
 
 
 def main(argv=None):
@@ -382,13 +339,17 @@ def main(argv=None):
     parser.add_argument("--first", type=int, default=0, help="number of the first damaged file")
     parser.add_argument("--reader", choices=READERS, action="append", help="only this one")
     options = parser.parse_args(argv)
-    print("reader        files  loaded refused  seconds  slowest  peak MB  failures")
+    print(
+        "reader            files  loaded refused  seconds  slowest  peak MB  s/MB  MB/MB  worst"
+        "  failures"
+    )
     failures = ()
     for name in options.reader or READERS:
         result = fuzz_apart(name, options.count, options.seed, options.first)
         print(
-            f"{name:12} {options.count:6} {result.loaded:7} {result.refused:7} "
+            f"{name:16} {options.count:6} {result.loaded:7} {result.refused:7} "
             f"{result.seconds:8.1f} {result.slowest:8.3f} {result.megabytes:8.1f} "
+            f"{result.seconds_per_mb:5.2f} {result.mb_per_mb:6.1f} {result.worst:6} "
             f"{len(result.failures):9}",
             flush=True,
         )

@@ -9,8 +9,9 @@ import sys
 import numpy as np
 import pytest
 from conftest import PROJECT
+from PIL import Image
 
-from benchmarks import measures, report
+from benchmarks import jpegs, measures, report
 from benchmarks.processes import Measurement, take_turns
 
 
@@ -21,7 +22,7 @@ def quick(tmp_path_factory):
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.bench", "--quick", "--rounds", "1",
          "--weights", folder / "none.npy", "--data", folder / "none.p",
-         "--only", "lab-float32", "course", "--json", folder / "out.json"],
+         "--only", "lab-float32", "course", "500x375", "--json", folder / "out.json"],
         cwd=PROJECT, capture_output=True, text=True, check=True,
     )  # fmt: skip
     return done.stdout, json.loads((folder / "out.json").read_text())
@@ -30,13 +31,24 @@ def quick(tmp_path_factory):
 @pytest.mark.slow  # a minute: five programs import TensorFlow
 def test_both_ways_agree_with_alexnet_and_have_a_rate(quick):
     _, results = quick
-    assert list(results["series"]) == ["lab-float32", "course"]
-    for one in results["series"].values():
+    for name in ("lab-float32", "course"):
+        one = results["series"][name]
         assert one["trouble"] is None
         assert one["error"] < 1e-3
         assert len(one["values"]) == 1
         assert one["values"][0] > 0
         assert one["peak_memory"] > 1e8
+
+
+@pytest.mark.slow
+def test_a_folder_is_measured_whole_and_in_parts_beside_pytorch_if_it_is_there(quick):
+    _, results = quick
+    series = {name: one for name, one in results["series"].items() if name.startswith("500x375")}
+    assert [name.split()[1] for name in series] == ["lab", "decoding", "network", "DataLoader"]
+    assert series["500x375 lab"]["error"] < 5e-2
+    *lab, theirs = series.values()
+    assert all(one["values"][0] > 0 for one in lab)
+    assert theirs["error"] < 5e-2 if theirs["values"] else "not installed" in theirs["trouble"]
 
 
 @pytest.mark.slow
@@ -77,6 +89,24 @@ def test_ratios_are_medians_over_rounds_and_pass_over_what_failed():
     assert found["bfloat16, × the course"] == (4.0, False)
     assert found["bfloat16, of ceiling"] == (0.6, True)  # 1 GFLOP a picture
     assert found["bfloat16, × OpenVINO"] == (None, None)
+
+
+def test_a_folder_is_held_against_the_slower_of_its_parts_round_by_round():
+    parts = {"500x375 decoding": [200, 100, 500], "500x375 network": [100, 400, None]}
+    rates = {"500x375 lab": [90, 50, 70], **parts}
+    found = judged(results_with(**{name: {"values": rates[name]} for name in rates}))
+    assert found["500x375, of slower"] == (pytest.approx(0.7), False)  # of 0.9 and 0.5
+    assert found["4000x3000, of slower"] == (None, None)
+
+
+def test_jpegs_have_their_size_and_are_all_different_and_the_same_again(tmp_path):
+    for folder in ("one", "again"):
+        jpegs.make(tmp_path / folder, (1000, 750), 3)
+    files = sorted((tmp_path / "one").iterdir())
+    assert len({file.read_bytes() for file in files}) == 3
+    assert [Image.open(file).size for file in files] == [(1000, 750)] * 3
+    for file in files:
+        assert file.read_bytes() == (tmp_path / "again" / file.name).read_bytes()
 
 
 def test_each_kind_of_processor_has_bars_of_its_own():

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import time
 from argparse import ArgumentTypeError
 
 import pytest
@@ -12,7 +11,7 @@ from conftest import PROJECT
 import train_feature_extraction
 from lab import command_line
 from lab.command_line import fraction, parser, rate, seed, user_errors, whole_number
-from lab.console import notice
+from lab.console import notice, say
 
 SCRIPTS = sorted(
     path.stem for path in PROJECT.glob("*.py") if "def main(" in path.read_text(encoding="utf-8")
@@ -33,16 +32,9 @@ def test_the_four_lessons_are_scripts():
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_help_answers_in_under_half_a_second(script):
-    seconds = []
-    for _ in range(5):
-        begin = time.perf_counter()
-        command = [sys.executable, f"{script}.py", "--help"]
-        done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True)
-        seconds.append(time.perf_counter() - begin)
-        if seconds[-1] < 0.5:
-            break
-    assert min(seconds) < 0.5
+def test_help_shows_what_to_type(script):
+    command = [sys.executable, f"{script}.py", "--help"]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True)
     assert done.stdout.startswith(f"usage: {script}.py")
     assert f"python {script}.py" in done.stdout
     assert not done.stderr
@@ -59,13 +51,14 @@ sys.addaudithook(watch)
 import SCRIPT
 files = [p for p in opened if not p.endswith(code) and "__pycache__" not in p
          and not os.path.isdir(p) and not p.startswith(("/proc", "/sys", "/etc", "/usr", "/dev"))]
-heavy = {"tensorflow", "keras", "sklearn", "matplotlib", "pandas"} & sys.modules.keys()
+slow = {"tensorflow", "keras", "sklearn", "matplotlib", "pandas", "numpy", "pydantic"}
+heavy = slow & sys.modules.keys()
 sys.exit(f"{files} {heavy}" if files or heavy else 0)
 """
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_importing_a_script_reads_no_file_and_starts_no_tensorflow(script):
+def test_a_script_reads_no_file_and_loads_nothing_slow_before_its_arguments(script):
     program = WATCH.replace("SCRIPT", script)
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True
@@ -232,6 +225,18 @@ def test_a_bug_keeps_its_traceback():
 
 def test_an_interrupt_is_no_error_of_the_user(capsys):
     assert complaint(raising(KeyboardInterrupt()), capsys) == ("interrupted", 130)
+
+
+@pytest.mark.parametrize(
+    "name", ["a\nValidation Accuracy = 1.0", "\x1b[2J", "\r", "\u202e", "\udcff", "a\u2028b"]
+)
+def test_no_name_forges_a_line_or_commands_a_terminal(name, capsys):
+    say(f"Image of {name}")
+    notice(f"Image of {name}")
+    for said in capsys.readouterr():
+        assert said.startswith("Image of ")
+        assert said.endswith("\n")
+        assert said[:-1].isprintable()
 
 
 def test_notices_never_reach_stdout(capsys):

@@ -1,14 +1,43 @@
-"""The table of networks: what each layer gives, checked with NumPy, and how wrong names end."""
+"""The table of networks: its widths, its names, and what it says to others."""
 
+import narrow_vgg16
 import numpy as np
 import pytest
 import tensorflow as tf
+from narrow_vgg16 import NARROW, as_tensors, random_arrays
 
 import alexnet
-from lab import networks
-from lab.networks import ALEXNET
+from lab.networks import ALEXNET, NETWORKS, VGG16, named
 
 WIDTHS = {"conv3": 13824, "conv4": 13824, "pool5": 9216, "fc6": 4096, "fc7": 4096}
+
+
+def random_images(network):
+    side = network.module.INPUT_SIZE
+    return np.random.default_rng(0).normal(0, 60, (2, side, side, 3)).astype(np.float32)
+
+
+def test_networks_are_found_by_name():
+    assert {name: named(name) for name in NETWORKS} == {"alexnet": ALEXNET, "vgg16": VGG16}
+    for name in ("vgg19", "os", ""):
+        with pytest.raises(ValueError, match=f"--network {name}: expected alexnet or vgg16"):
+            named(name)
+
+
+@pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
+def test_the_features_of_a_network_are_those_of_one_of_its_layers(network):
+    assert network.layer in network.layers
+    assert network.layers.keys() <= network.module.LAYERS.keys()
+    assert network.conventions.keys() == {"caffe", "course"}
+    for layer in ("fc8", "conv1_1", "FC7", ""):
+        said = f"--layer {layer}: {network.name} gives features after conv3"
+        with pytest.raises(ValueError, match=said):
+            network.check_layer(layer)
+
+
+def test_the_layers_of_alexnet_are_as_wide_as_ever():
+    """Heads and features on disk are of these widths."""
+    assert ALEXNET.layers == WIDTHS
 
 
 @pytest.fixture(scope="module")
@@ -22,12 +51,6 @@ def pooled(maps):
     """[n, 13, 13, c] -> [n, 6 * 6 * c]: the largest of 3x3 neighbours at every second place."""
     windows = np.lib.stride_tricks.sliding_window_view(maps, (3, 3), axis=(1, 2))[:, ::2, ::2]
     return windows.max(axis=(-2, -1)).reshape(len(maps), -1)
-
-
-def test_layers_are_those_of_the_command_line_and_as_wide_as_they_say():
-    assert ALEXNET.layers == WIDTHS
-    assert ALEXNET.layer == "fc7"
-    assert all(layer in alexnet.LAYERS for layer in WIDTHS)
 
 
 @pytest.mark.parametrize("layer", WIDTHS)
@@ -63,33 +86,25 @@ def test_features_are_of_the_dtype_of_the_weights(demo_weights, pictures):
         assert ALEXNET.features(alexnet.preprocess(pictures), half, layer).dtype == tf.bfloat16
 
 
+@pytest.mark.parametrize("layer", VGG16.layers)
+def test_every_layer_of_vgg16_has_the_width_of_the_table(layer):
+    weights = as_tensors(random_arrays(NARROW))
+    found = narrow_vgg16.VGG16.features(random_images(VGG16), weights, layer)
+    assert found.shape == (2, VGG16.layers[layer] // 16)
+
+
+def test_wide_maps_are_pooled_to_seven_pixels_a_side():
+    weights = as_tensors(random_arrays(NARROW))
+    images = random_images(VGG16)
+    maps = np.asarray(narrow_vgg16.VGG16.activations(images, weights)["conv3_3"])
+    expected = maps.reshape(2, 7, 8, 7, 8, 16).max(axis=(2, 4))
+    found = narrow_vgg16.VGG16.features(images, weights, "conv3_3")
+    np.testing.assert_allclose(found, expected.reshape(2, -1), rtol=1e-5)
+
+
 @pytest.mark.parametrize(
-    ("layer", "last"),
-    [
-        ("conv3", "conv3"),
-        ("conv4", "conv4"),
-        ("pool5", "conv5"),
-        ("fc6", "conv5"),
-        ("fc7", "conv5"),
-    ],
+    ("network", "layer", "last"),
+    [(ALEXNET, "fc7", "conv5"), (VGG16, "fc6", "conv5_3"), (VGG16, "conv4_3", "conv4_3")],
 )
-def test_what_decides_is_seen_in_the_last_convolution_below(layer, last):
-    assert ALEXNET.last_map(layer) == last
-
-
-@pytest.mark.parametrize("layer", ["conv1", "conv5", "fc8", "", "FC7", "__class__"])
-def test_a_layer_without_features_is_one_line_with_those_there_are(layer):
-    with pytest.raises(ValueError, match=r"gives features after conv3, conv4, pool5, fc6, fc7$"):
-        ALEXNET.check_layer(layer)
-
-
-@pytest.mark.parametrize("name", ["alexnett", "os", "", "lab.networks"])
-def test_a_network_nobody_knows_is_one_line_with_those_there_are(name):
-    with pytest.raises(ValueError, match=f"^--network {name}: expected alexnet"):
-        networks.named(name)
-
-
-def test_a_network_is_known_by_its_name():
-    assert networks.named("alexnet") is ALEXNET
-    assert ALEXNET.module is alexnet
-    assert ALEXNET.file == "bvlc-alexnet.npy"
+def test_the_last_map_below_a_layer_is_found(network, layer, last):
+    assert network.last_map(layer) == last

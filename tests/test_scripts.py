@@ -133,7 +133,8 @@ TIME = r"Time: \d+\.\d{3} seconds\n"
 def names_and_probabilities(printed, pictures, top):
     """The blocks of the course's format: a list of (name, probability) for each picture."""
     line = r".+: [01]\.\d{3}\n"
-    blocks = "".join(rf"Image {number}\n(?:{line}){{{top}}}\n" for number in range(pictures))
+    file = "(?:File: .+\n)?"
+    blocks = "".join(rf"Image {n}\n{file}(?:{line}){{{top}}}\n" for n in range(pictures))
     assert re.fullmatch(blocks + TIME, printed), printed
     return [
         [(name, float(value)) for name, value in re.findall(r"(?m)^(.+): ([01]\.\d{3})$", block)]
@@ -168,9 +169,40 @@ def test_the_picture_named_first_is_image_0(real_weights, tmp_path, capsys):
     for order in ([one, other], [other, one]):
         run(imagenet_inference, *order)
     first, second = capsys.readouterr().out.split("seconds\n")[:2]
-    blocks = [re.split(r"Image \d\n|Time", text)[1:3] for text in (first, second)]
+    blocks = [re.split(r"Image \d\nFile: .*|Time", text)[1:3] for text in (first, second)]
     assert blocks[0] == blocks[1][::-1]
     assert blocks[0][0] != blocks[0][1]
+
+
+@pytest.mark.parametrize("script", INFERENCE)
+def test_a_folder_stands_for_its_pictures_and_each_is_named(script, real_weights, place, capsys):
+    (place / "mine/deeper").mkdir(parents=True)
+    for name in ("b.png", "a.jpg", "deeper/c.png"):
+        image(place / "mine" / name)
+    run(script, "mine", "--top", 1)
+    said = capsys.readouterr().out
+    names_and_probabilities(said, 3, 1)
+    found = re.findall(r"Image (\d)\nFile: (.*)\n", said)
+    assert found == [("0", "mine/a.jpg"), ("1", "mine/b.png"), ("2", "mine/deeper/c.png")]
+
+
+@pytest.mark.parametrize("script", INFERENCE)
+def test_a_table_has_what_would_be_printed(script, real_weights, place, capsys):
+    (place / "mine").mkdir()
+    for number in range(70):  # more than two batches
+        image(place / f"mine/{number:02}.png", size=(20 + number, 30))
+    run(script, "mine", "--top", 2, "--csv", "table.csv")
+    assert capsys.readouterr().out.startswith("table.csv\nTime: ")
+    table = pd.read_csv(place / "table.csv")
+    assert list(table) == ["file", "rank", "name", "probability"]
+    assert table["file"].tolist() == [f"mine/{n:02}.png" for n in range(70) for _ in range(2)]
+    assert table["rank"].tolist() == [1, 2] * 70
+    run(script, "mine/69.png", "--top", 2)
+    (block,) = names_and_probabilities(capsys.readouterr().out, 1, 2)
+    assert [name for name, _ in block] == table["name"].tolist()[-2:]
+    np.testing.assert_allclose(
+        [value for _, value in block], table["probability"][-2:], atol=0.0006
+    )
 
 
 def test_the_conventions_differ(real_weights, tmp_path, capsys):
@@ -256,13 +288,13 @@ def test_a_killed_training_goes_on_and_prints_the_other_epochs(trained):
     done = int(re.search(r"Going on after epoch (\d+)\n", err)[1])
     assert "begun with: python -c --demo --limit 250" in err
     assert 1 <= done < 30
-    assert re.match(f"(?:{EPOCH}){{{30 - done}}}Best epoch: ", out), out
+    assert re.match(f"(?:{EPOCH}){{{30 - done}}}Best epoch by validation loss: ", out), out
     assert [int(n) for n in re.findall(r"Epoch (\d+)", out)] == [*range(done + 1, 31)]
 
 
 def test_a_random_split_says_what_it_flatters_by(trained):
     accuracies = re.search(
-        r"validation accuracy ([\d.]+)\nOn signs never seen \(--split track\) the same training "
+        r", accuracy ([\d.]+)\nOn signs never seen \(--split track\) the same training "
         r"reaches ([\d.]+): the random split flatters by (-?[\d.]+), ",
         trained[1],
     )
@@ -283,7 +315,7 @@ def test_the_run_folder_has_all_a_training_leaves(trained):
     assert record["best_epoch"] == history["val_loss"].argmin() + 1
     best = history["val_accuracy"][record["best_epoch"] - 1]
     assert record["metrics"]["validation"]["accuracy"] == pytest.approx(best)
-    assert f"validation accuracy {best:.3f}\n" in out
+    assert f", accuracy {best:.3f}\n" in out
     assert (record["split"]["kind"], record["data"]["pictures"]) == ("random", 250)
 
 
@@ -356,7 +388,7 @@ def test_a_limit_takes_every_class_in_its_share(capsys, place, monkeypatch):
 @pytest.mark.parametrize("limit", [2, 3, 43])
 def test_a_handful_of_pictures_is_enough(limit, capsys):
     run(train_feature_extraction, "--demo", "--limit", limit, "--split", "random", "--epochs", 1)
-    assert "Best epoch: 1" in capsys.readouterr().out
+    assert "Best epoch by validation loss: 1" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("quick")
@@ -365,7 +397,9 @@ def test_lbfgs_trains_from_the_command_line(capsys, place, monkeypatch):
     run(train_feature_extraction, "--demo", "--limit", 90, "--solver", "lbfgs")
     out = capsys.readouterr().out
     sweep = r"(L2 [\d.]+: .*\nValidation Loss = [\d.]+\nValidation Accuracy = [\d.]+\n\n)+"
-    assert re.match(sweep + r"Best L2 penalty: [\d.]+, validation accuracy [\d.]+\n", out), out
+    assert re.match(
+        sweep + r"Best L2 penalty by validation loss: [\d.]+, accuracy [\d.]+\n", out
+    ), out
     assert (place / "runs/latest/head.keras").exists()
 
 
@@ -492,8 +526,10 @@ def test_what_is_no_picture_is_one_line_that_names_it(script, content, complaint
 
 
 @pytest.mark.usefixtures("real_weights")
-def test_a_folder_is_no_picture(complaint, tmp_path):
-    assert f"{tmp_path}: Is a directory" in complaint(imagenet_inference, tmp_path)
+@pytest.mark.parametrize("script", INFERENCE)
+def test_an_empty_folder_is_one_line(script, complaint, tmp_path):
+    (tmp_path / "empty").mkdir()
+    assert "empty: expected pictures, found none" in complaint(script, tmp_path / "empty")
 
 
 @pytest.mark.usefixtures("real_weights")
@@ -519,14 +555,17 @@ def test_an_output_folder_that_cannot_be_written_is_one_line(out, complaint, pla
     assert "name another folder with --out" in line
 
 
-@pytest.mark.usefixtures("real_weights")
+@pytest.mark.parametrize("script", INFERENCE)
 @pytest.mark.parametrize(
-    ("figure", "said"),
-    [("no/figure.png", "no/figure.png: there is no folder no"), (".", ".: is a folder")],
+    ("option", "value", "said"),
+    [
+        ("--figure", "no/figure.png", "no/figure.png: expected a file in a folder that is there"),
+        ("--figure", "figure.txt", "figure.txt: expected a file that ends in .png"),
+        ("--csv", "no/table.csv", "no/table.csv: expected a file in a folder that is there"),
+    ],
 )
-def test_a_figure_that_cannot_be_written_is_one_line_before_the_work(complaint, figure, said):
-    line = complaint(imagenet_inference, image("a.png"), "--figure", figure)
-    assert f"{said}: name another file with --figure" in line
+def test_what_cannot_be_written_is_said_before_the_work(script, option, value, said, complaint):
+    assert said in complaint(script, "--demo", option, value)
 
 
 @pytest.mark.usefixtures("real_weights")
@@ -539,7 +578,7 @@ def test_a_figure_for_which_there_is_no_room_is_one_line_after_the_results(capsy
         run(imagenet_inference, image("a.png"), "--figure", "figure.png")
     said = capsys.readouterr()
     assert stop.value.code == 2
-    names_and_probabilities(said.out, 1, 5)
+    assert said.out.startswith("Image 0\n")
     line = said.err.splitlines()[-1]
     assert "figure.png: cannot be written (No space left on device); free some space" in line
 

@@ -23,6 +23,16 @@ CONTENDERS = {
     "openvino-bfloat16": ("openvino", {"precision": "bf16"}),
 }
 
+# Ways through a folder of pictures -> the file and the function that make one, of the path to the
+# weights, the paths of the pictures, and the precision. The parts have no features to show.
+WAYS = {
+    "lab": ("this_lab", "folder"),
+    "decoding": ("this_lab", "decoding"),
+    "network": ("this_lab", "network"),
+    "DataLoader": ("torchvision", "folder"),
+}
+PARTS = {"decoding", "network"}
+
 RGB_MEAN = (122.67891434, 116.66876762, 104.00698793)
 
 
@@ -30,6 +40,13 @@ def load(name, weights, images):
     """The contender `name`, ready to run. ModuleNotFoundError when its library is missing."""
     file, options = CONTENDERS[name]
     return import_module(f"benchmarks.contenders.{file}").load(weights, images, **options)
+
+
+def load_way(name, weights, paths, precision):
+    """The way `name`, ready to run. ModuleNotFoundError when its library is missing."""
+    file, function = WAYS[name]
+    module = import_module(f"benchmarks.contenders.{file}")
+    return getattr(module, function)(weights, paths, precision)
 
 
 def channels_first(path):

@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 
 from lab.data import images
-from lab.data.dataset import REMEDY, Dataset, shown, without
+from lab.data.dataset import REMEDY, Dataset, check_name, shown, without
 
 
 def load(path, skip_broken):
@@ -21,6 +21,8 @@ def load(path, skip_broken):
         for folder in folders
     ]
     paths = [file for files in pictures for file in files]
+    for named in [*folders, *paths]:
+        check_name(named)
     labels = np.repeat(np.arange(len(folders)), [len(files) for files in pictures])
     flags = images.in_threads(partial(_is_broken, decode=skip_broken), paths)
     broken = {row: paths[row].relative_to(path) for row, flag in enumerate(flags) if flag}

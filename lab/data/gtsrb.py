@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from tqdm import tqdm
 
+from lab.console import counted
 from lab.data.dataset import Dataset, check_labels, shown, sign_names, without
 from lab.formats import files, zips
 
@@ -81,7 +81,7 @@ def _official(path, members, content_of, skip_broken):
 def _decode(path, members, content_of):
     """uint8 [n, 32, 32, 3] as in train.p: the whole picture, resized bilinearly; what is broken."""
     pictures, broken = np.zeros((len(members), 32, 32, 3), np.uint8), {}
-    for row, name in enumerate(tqdm(members, path.name, unit=" pictures", disable=None)):
+    for row, name in enumerate(counted(members, len(members), path.name, "pictures")):
         try:
             picture = Image.fromarray(_sign(content_of(name)))
             pictures[row] = picture.resize((32, 32), Image.Resampling.BILINEAR)

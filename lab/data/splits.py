@@ -13,9 +13,8 @@ from scipy.fft import dctn
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from sklearn.model_selection import train_test_split
-from tqdm import tqdm
 
-from lab.console import notice
+from lab.console import counted, notice
 from lab.data import images
 
 HASH_SIDE = 16  # lowest frequencies a side: 255 bits, of which two pictures by chance share half
@@ -131,8 +130,7 @@ def near_duplicate_groups(paths):
     hashes differ in at most NEAR bits are linked; a group is whatever links connect.
     """
     hashes = images.in_threads(_hash, paths)
-    progress = tqdm(hashes, "copies", len(paths), unit=" pictures", disable=None)
-    return _linked(np.stack(list(progress)))
+    return _linked(np.stack(list(counted(hashes, len(paths), "copies", "pictures"))))
 
 
 def _hash(path):

@@ -1,6 +1,7 @@
 """A drawing kit: shapes, each a function that draws on a pen.
 
-Coordinates run from -100 to 100 on a square, y downwards.
+Coordinates run from -100 to 100 on a square, y downwards. A colour is RGB, or RGBA to let what is
+below shine through.
 """
 
 from dataclasses import dataclass, replace
@@ -14,15 +15,19 @@ RED, BLUE, YELLOW, GREEN = (200, 22, 36), (10, 82, 168), (252, 192, 12), (0, 130
 
 @dataclass(frozen=True)
 class Pen:
-    """A picture to draw on; `origin` and `unit` (its length and turn) are complex, in pixels."""
+    """A picture to draw on; `origin` and `unit` (its length and turn) are complex, in pixels.
+
+    `skew` turns the mirror image of a point: with it, squares become any parallelogram.
+    """
 
     image: Image.Image
     origin: complex
     unit: complex
+    skew: complex = 0
 
     def at(self, points):
         """Complex points in units as a list of pixel positions (x, y)."""
-        pixels = self.origin + self.unit * points
+        pixels = self.origin + self.unit * points + self.skew * np.conj(points)
         return list(zip(pixels.real, pixels.imag, strict=True))
 
 
@@ -42,12 +47,11 @@ def arc(radius, start, stop, points=40):
 def polygon(points, colour=BLACK, rounding=0):
     """A filled polygon, grown by `rounding` on all sides with round corners."""
     points = as_complex(points)
-    rim = line(np.append(points, points[:2]), 2 * rounding, colour)
 
     def shape(pen):
-        ImageDraw.Draw(pen.image).polygon(pen.at(points), colour)
+        ImageDraw.Draw(pen.image, "RGBA").polygon(pen.at(points), colour)
         if rounding:
-            rim(pen)
+            line(np.append(points, points[:2]), 2 * rounding, colour)(pen)
 
     return shape
 
@@ -58,7 +62,8 @@ def line(points, width, colour=BLACK):
 
     def shape(pen):
         width_in_pixels = round(width * abs(pen.unit))
-        ImageDraw.Draw(pen.image).line(pen.at(points), colour, width_in_pixels, joint="curve")
+        draw = ImageDraw.Draw(pen.image, "RGBA")
+        draw.line(pen.at(points), colour, width_in_pixels, joint="curve")
 
     return shape
 
@@ -89,13 +94,23 @@ def text(characters, width, height, colour=BLACK):
     return shape
 
 
-def group(*shapes, x=0, y=0, scale=1, turn=0):
-    """Shapes drawn as one, about (x, y), `scale` times as large, turned clockwise by degrees."""
+def group(*shapes, x=0, y=0, scale=1, turn=0, squash=1):
+    """Shapes drawn as one, about (x, y), `scale` times as large, turned clockwise by degrees.
+
+    squash: first of all, as much of their height as is left: that of a disc seen from the side.
+    """
+    turned = scale * np.exp(1j * np.radians(turn))
+    unit, skew = turned * (1 + squash) / 2, turned * (1 - squash) / 2
 
     def shape(pen):
-        unit = pen.unit * scale * np.exp(1j * np.radians(turn))
+        own = replace(
+            pen,
+            origin=complex(*pen.at(np.array([x + 1j * y]))[0]),
+            unit=pen.unit * unit + pen.skew * np.conj(skew),
+            skew=pen.unit * skew + pen.skew * np.conj(unit),
+        )
         for each in shapes:
-            each(replace(pen, origin=pen.origin + pen.unit * (x + 1j * y), unit=unit))
+            each(own)
 
     return shape
 

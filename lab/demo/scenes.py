@@ -17,8 +17,8 @@ BACKGROUNDS = np.array(
 )
 
 
-def background(pixels, rng):
-    """A place outdoors: RGB, square; a gradient, leaves or clouds, clutter, a post."""
+def outdoors(pixels, rng):
+    """A place outdoors: RGB, square; a gradient, leaves or clouds, clutter."""
     above, below = rng.choice(BACKGROUNDS)
     height = np.linspace(-1, 1, pixels)[:, None, None] * rng.uniform(1, 5) + rng.normal()
     scene = above + (below - above) / (1 + np.exp(-3 * height))
@@ -30,9 +30,13 @@ def background(pixels, rng):
         corners = rng.uniform(-0.2, 1.2, 4) * pixels
         colour = tuple(rng.integers(0, 256) + rng.integers(-30, 30, 3))
         ImageDraw.Draw(image).line(list(corners), colour, int(pixels * rng.uniform(0.01, 0.15)))
-    post = [pixels * 0.47, pixels / 2, pixels * 0.53, pixels]
-    ImageDraw.Draw(image).rectangle(post, (int(rng.integers(60, 150)),) * 3)
     return image
+
+
+def add_post(image, rng):
+    """What a sign stands on: grey, from the middle down."""
+    post = np.array([0.47, 0.5, 0.53, 1]) * image.width
+    ImageDraw.Draw(image).rectangle(list(post), (int(rng.integers(60, 150)),) * 3)
 
 
 def to_bytes(image):
@@ -48,9 +52,12 @@ def pose(rng, spread):
     return moved @ tilted @ np.diag(np.exp([growth + stretch, growth, 0]))
 
 
-def light(rng):
-    """A random light: a function that shows an image [n, n, 3], 0 to 1, in that light."""
-    exposure = min(np.exp(rng.normal(-0.5, 0.6)), 1.5)
+def light(rng, stops=-0.5, spread=0.6):
+    """A random light: a function that shows an image [n, n, 3], 0 to 1, in that light.
+
+    stops, spread: of the exposure's logarithm.
+    """
+    exposure = min(np.exp(rng.normal(stops, spread)), 1.5)
     colour = np.exp(rng.normal(0, 0.08) * np.array([1, 0, -1]))  # warm or cold
     gamma, haze = np.exp(rng.normal(0, 0.25)), rng.uniform(0, 0.35) * rng.random()
     slope_x, slope_y = rng.normal(0, 0.25, 2)
@@ -71,7 +78,8 @@ def film(art, frames, rng, size=32):
     Background, light and pose are shared; shake, sharpness and noise are each frame's own.
     """
     canvas = 3 * size
-    place = background(canvas + size // 2, rng)
+    place = outdoors(canvas + size // 2, rng)
+    add_post(place, rng)
     lit, lasting = light(rng), pose(rng, 1) @ np.diag([0.8, 0.8, 1])
     noise = rng.uniform(0, 0.04)
     images = np.empty((frames, size, size, 3), np.uint8)

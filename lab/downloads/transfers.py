@@ -19,10 +19,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import requests
-from tqdm import tqdm
 from urllib3.exceptions import HTTPError, NameResolutionError, ReadTimeoutError
 
-from lab.console import notice, one_line, readable
+from lab.console import notice, one_line, progress, readable
 from lab.downloads.connections import Session, TooSlow
 from lab.locks import clear, locked, remove
 
@@ -253,12 +252,13 @@ class Transfer:
 
     def _write(self, body, start):
         limit = most(self.size, self.exact)
-        with self.part.path.open("ab") as file, progress(self.part.path, start, self.size) as bar:
+        path = self.part.path
+        with path.open("ab") as file, progress(self.size, path.name, "bytes", start) as advance:
             for block in self._paced(body):
                 if not file.tell() and block.lstrip().startswith(b"<"):  # none of our files does
                     raise MirrorError(WEB_PAGE)
                 file.write(block)
-                bar.update(len(block))
+                advance(len(block))
                 if file.tell() > limit:
                     self.part.discard()
                     raise MirrorError(f"sent more than {limit} bytes")
@@ -277,19 +277,6 @@ class Transfer:
                 return
             missing -= len(block)
             yield block
-
-
-def progress(path, start, size):
-    """A progress bar on stderr; none when that is no terminal."""
-    return tqdm(
-        desc=path.name,
-        initial=start,
-        total=size,
-        unit="B",
-        unit_scale=True,
-        leave=False,
-        disable=None,
-    )
 
 
 def most(size, exact):

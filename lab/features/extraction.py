@@ -20,7 +20,6 @@ from lab.features.rounding import in_precision
 from lab.formats.weights import digest as weights_digest
 from lab.networks import ALEXNET, Network
 
-BATCH = 128  # large enough that reading fc6's 38 million weights hardly counts
 VERSION = 3  # raise it when features of the same pictures change: old ones on disk are left alone
 
 
@@ -79,11 +78,11 @@ def computed(pictures, how, chunks):
 
     how: the `Frozen` part of a network.
     """
-    features_of = _compiled(pictures, how)
+    features_of, step = _compiled(pictures, how), how.network.batch
     batches = [
-        slice(start, min(start + BATCH, chunk.stop))
+        slice(start, min(start + step, chunk.stop))
         for chunk in chunks
-        for start in range(chunk.start, chunk.stop, BATCH)
+        for start in range(chunk.start, chunk.stop, step)
     ]
     total = sum(chunk.stop - chunk.start for chunk in chunks)
     with tqdm(total=total, desc="features", unit=" pictures", disable=None) as bar:
@@ -127,7 +126,7 @@ def _load(pictures, how, rows):
         with ThreadPoolExecutor() as pool:
             batch = tf.concat(list(pool.map(how.prepared, pictures[rows])), axis=0)
     # One shape for all batches: TensorFlow compiles the network for each shape it meets.
-    missing = min(BATCH, len(pictures)) - len(batch)
+    missing = min(how.network.batch, len(pictures)) - len(batch)
     return len(batch), tf.pad(batch, [[0, missing], [0, 0], [0, 0], [0, 0]])
 
 

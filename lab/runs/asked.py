@@ -1,7 +1,5 @@
 """What the arguments of a script ask for, looked up before TensorFlow, which takes seconds."""
 
-from pathlib import Path
-
 from lab import inputs, networks
 from lab.runs import folders
 from lab.runs import record as records
@@ -29,14 +27,6 @@ def check(args, pictures=(), data=None):
     if asked.get("data") or data:
         inputs.data_file(args.data, data, demo)
     inputs.weights_file(network, weights, demo)
-    if asked.get("figure"):
-        _check_figure(Path(args.figure))
-
-
-def _check_figure(path):
-    if path.is_dir() or not path.parent.is_dir():
-        found = "is a folder" if path.is_dir() else f"there is no folder {path.parent}"
-        raise FileNotFoundError(f"{path}: {found}: name another file with --figure")
 
 
 def run(folder, weights=None, preprocess=None, demo=False):

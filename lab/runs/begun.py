@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from lab import device, inputs, networks
 from lab.command_line import recorded
-from lab.console import notice
+from lab.console import notice, say
 from lab.data import splits
 from lab.data.dataset import Dataset
 from lab.data.images import digest as pictures_digest
@@ -178,11 +178,11 @@ class Begun:
             _, history = train(features, dataset, rows, args, Path(folder))
         honest = history.loc[history["val_loss"].idxmin(), "val_accuracy"]
         flattery = self.record.metrics.validation.accuracy - honest
-        print(f"On signs never seen (--split track) the same training reaches {honest:.3f}", end="")
+        say(f"On signs never seen (--split track) the same training reaches {honest:.3f}", end="")
         if flattery > 0:
-            print(f": the random split flatters by {flattery:.3f}, for it knows each sign")
+            say(f": the random split flatters by {flattery:.3f}, for it knows each sign")
         else:
-            print(": with so few pictures the random split does not flatter")
+            say(": with so few pictures the random split does not flatter")
 
 
 def _as_begun(options, args, method, folder, before):
@@ -218,6 +218,11 @@ def _split(dataset, args):
         raise ValueError(f"{data}: which pictures show one sign is unknown: --split random")
     if groups is None and args.split is None:
         notice("Which pictures show the same thing is unknown: split at random, which flatters.")
+    if groups is not None and dataset.tracks is None and not args.group_pattern:
+        notice(
+            "Copies of a picture are kept on one side of the split. What else belongs together "
+            "only you can know: --group-pattern. Expect less on pictures from elsewhere."
+        )
     rows = splits.split(dataset.labels, groups, args.val_fraction, args.seed)
     split = {"kind": "random", "train": len(rows[0]), "validation": len(rows[1])}
     if groups is not None:

@@ -1,7 +1,6 @@
 """What an evaluation finds out: figures on stdout, files and plots in a folder."""
 
 import json
-import zipfile
 from argparse import Namespace
 from pathlib import Path
 from shutil import rmtree
@@ -9,12 +8,15 @@ from shutil import rmtree
 import numpy as np
 
 from lab import inputs
+from lab.console import say
 from lab.data.images import digest as pictures_digest
 from lab.demo import stand_ins
 from lab.files import explained, replace_text
+from lab.formats import npz
 from lab.runs import metrics, pictures, plots
 
 SPLIT = "split.npz"
+LARGEST = 2**28  # bytes; of a million pictures it has 16 million
 HARDEST = 5  # classes to print
 
 
@@ -48,16 +50,13 @@ def training_pictures(run):
 def _split(folder):
     """What a training noted: rows that validated, hashes of the pictures that trained."""
     path = Path(folder, SPLIT)
-    try:
-        with np.load(path) as file:
-            split = {"validation": file["validation"], "hashes": file["hashes"]}
-        for name, kinds in (("validation", "iu"), ("hashes", "u")):
-            if split[name].ndim != 1 or split[name].dtype.kind not in kinds:
-                raise ValueError(f"{name} of {split[name].dtype}")
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(
-            f"{path}: expected the split of a training that has ended, found {error}; train again"
-        ) from error
+    split = npz.load(path, LARGEST, "train again") if path.exists() else {}
+    for name, kinds in (("validation", "iu"), ("hashes", "u")):
+        if name not in split or split[name].ndim != 1 or split[name].dtype.kind not in kinds:
+            raise ValueError(
+                f"{path}: expected the split of a training that has ended, found no {name} of "
+                "whole numbers; train again"
+            )
     return split
 
 
@@ -90,23 +89,26 @@ def _name(pictures, row):
 def show(figures, classes):
     """Print the figures, the most confused pairs and the hardest classes."""
     low, high = figures["interval"]
-    print(f"{figures['count']:,} pictures of {(classes['support'] > 0).sum()} classes")
-    print(f"Accuracy           {figures['accuracy']:.3f}")
-    print(f"95 % interval      {low:.3f} to {high:.3f} (bootstrap of {figures['resampled']})")
+    say(f"{figures['count']:,} pictures of {(classes['support'] > 0).sum()} classes")
+    say(f"Accuracy           {figures['accuracy']:.3f}")
+    say(f"95 % interval      {low:.3f} to {high:.3f} (bootstrap of {figures['resampled']})")
     if "top5" in figures:
-        print(f"Top-5 accuracy     {figures['top5']:.3f}")
-    print(f"Macro F1           {figures['macro_f1']:.3f}")
-    print(f"Log loss           {figures['loss']:.3f}")
-    print(f"Calibration error  {figures['ece']:.3f}")
+        say(f"Top-5 accuracy     {figures['top5']:.3f}")
+    say(f"Macro F1           {figures['macro_f1']:.3f}")
+    say(f"Log loss           {figures['loss']:.3f}")
+    say(f"Calibration error  {figures['ece']:.3f}")
     _show_trained_on(figures["trained_on"])
     if figures["most_confused"]:
-        print("\nMost confused")
+        say()
+        say("Most confused")
         for pair in figures["most_confused"]:
             often = f"{pair['times']:6,} times, {pair['share']:4.0%}"
-            print(f"{often}  {pair['true']} taken for {pair['predicted']}")
-    print("\nHardest classes\nrecall  precision  pictures")
+            say(f"{often}  {pair['true']} taken for {pair['predicted']}")
+    say()
+    say("Hardest classes")
+    say("recall  precision  pictures")
     for row in classes.dropna(subset="recall").nsmallest(HARDEST, "recall").itertuples():
-        print(f"{row.recall:6.3f} {row.precision:10.3f} {row.support:9,}  {row.name}")
+        say(f"{row.recall:6.3f} {row.precision:10.3f} {row.support:9,}  {row.name}")
 
 
 def _show_trained_on(trained_on):
@@ -114,9 +116,9 @@ def _show_trained_on(trained_on):
         return
     examples = ", ".join(trained_on["examples"][:3])
     examples += ", ..." if trained_on["count"] > 3 else ""
-    print(f"Also trained on    {trained_on['count']:,} of these pictures: {examples}")
+    say(f"Also trained on    {trained_on['count']:,} of these pictures: {examples}")
     if trained_on["accuracy_without"] is not None:
-        print(f"Accuracy without   {trained_on['accuracy_without']:.3f}")
+        say(f"Accuracy without   {trained_on['accuracy_without']:.3f}")
 
 
 def write(folder, figures, classes, dataset, probabilities):

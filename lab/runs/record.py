@@ -31,6 +31,7 @@ DRAWN = "drawn signs (--demo)"
 TRAIN = "train again with `python train_feature_extraction.py`"
 EVALUATE = "evaluate again with `python evaluate.py`"
 LARGEST = 16_000_000  # bytes; of 10,000 classes with long names a record takes 1 MB
+LARGEST_TABLE = 4_000_000  # bytes; a row takes 60, and up to 70 times as much in memory
 MOST = 200  # entries of a table of names and values, such as the arguments
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -237,12 +238,12 @@ def _parsed(path, kind, expected, remedy):
     raise _damaged(path, expected, found, remedy)
 
 
-def text(path):
+def text(path, largest=LARGEST):
     """The text in a file; ValueError when it is too large, no text, or no file at all."""
     if not path.is_file():
         raise ValueError("no file")
-    if path.stat().st_size > LARGEST:
-        raise ValueError(f"over {LARGEST:,} bytes")
+    if path.stat().st_size > largest:
+        raise ValueError(f"over {largest:,} bytes")
     return path.read_text(encoding="utf-8")
 
 
@@ -275,7 +276,7 @@ def _rows(path, columns, remedy):
     if not path.exists():
         return []
     try:
-        head, *rows = [*csv.reader(StringIO(text(path), newline=""))] or [[]]
+        head, *rows = [*csv.reader(StringIO(text(path, LARGEST_TABLE), newline=""))] or [[]]
         missing = [name for name in columns if name not in head]
         if missing or not rows:
             raise ValueError(f"no {', '.join(missing) or 'row'}")

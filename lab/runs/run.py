@@ -62,7 +62,7 @@ class Run:
 
 
 def _stacked(pictures):
-    """Arrays of one size as one array, which small pictures are faster and more exact in."""
+    """Arrays of one size as one array: small ones then need no enlarging."""
     if isinstance(pictures, np.ndarray):
         return pictures
     arrays = all(isinstance(picture, np.ndarray) for picture in pictures)

@@ -12,7 +12,7 @@ import tensorflow as tf
 from scipy.optimize import minimize
 from threadpoolctl import threadpool_limits
 
-from lab.console import print_validation
+from lab.console import print_validation, say
 from lab.files import replace
 from lab.training import heads
 
@@ -47,7 +47,7 @@ def solve(model, examples, rows, folder):
         row = {"epoch": number, "seconds": time.perf_counter() - begin, "l2": penalty}
         row |= dict(zip(("loss", "accuracy"), _judge(model, *seen), strict=True))
         row |= dict(zip(("val_loss", "val_accuracy"), _judge(model, *unseen), strict=True))
-        print(f"L2 {penalty:g}: {found.nit} steps, {row['seconds']:.3f} seconds")
+        say(f"L2 {penalty:g}: {found.nit} steps, {row['seconds']:.3f} seconds")
         print_validation(row["val_loss"], row["val_accuracy"])
         history = pd.concat([history, pd.DataFrame([row])], ignore_index=True)
         if history["val_loss"].idxmin() == number - 1:

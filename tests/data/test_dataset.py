@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from picture_files import picture, write_folder
 
-from lab.data.dataset import Dataset, load, sign_names
+from lab.data.dataset import Dataset, load, matched, sign_names
 
 
 def test_rows_are_taken_in_the_order_asked_for():
@@ -50,3 +50,101 @@ def test_a_picture_is_called_a_picture(tmp_path, name):
 def test_a_folder_may_be_named_like_a_picture(tmp_path):
     files = {f"all.png/{name}/a.png": picture(format="PNG") for name in ("rose", "tulip")}
     assert len(load(write_folder(tmp_path, files) / "all.png")) == 2
+
+
+# ---- the classes of one Dataset among those of another -------------------------------------------
+
+
+def named(*names, labels=None):
+    """A Dataset of one picture a class, or of `labels`."""
+    labels = np.arange(len(names)) if labels is None else np.array(labels)
+    return Dataset([Path(f"{label}.png") for label in labels], labels, list(names))
+
+
+def test_classes_are_matched_by_name_whatever_their_order():
+    data = named("tulip", "rose", "daisy", labels=[2, 0, 1, 1])
+    found = matched(data, ["daisy", "rose", "tulip"])
+    assert found.names == ["daisy", "rose", "tulip"]
+    assert found.labels.tolist() == [0, 2, 1, 1]
+    assert found.labels.dtype == np.int64
+    assert found.images == data.images
+
+
+def test_tracks_stay_with_their_pictures():
+    data = Dataset(
+        np.zeros((2, 32, 32, 3), np.uint8), np.array([1, 0]), ["a", "b"], np.array([7, 9])
+    )
+    assert matched(data, ["b", "a"]).tracks.tolist() == [7, 9]
+
+
+def test_some_of_the_classes_suffice():
+    found = matched(named("tulip", "daisy"), ["daisy", "rose", "tulip"])
+    assert found.labels.tolist() == [2, 0]
+
+
+def test_a_class_without_pictures_need_not_be_known():
+    assert matched(named("rose", "cat", labels=[0, 0]), ["rose"]).labels.tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("sign", ["-", "_", " ", ""])
+def test_names_that_no_folder_can_have_are_known_by_what_stands_for_their_slash(sign):
+    folders = [f"Beware of ice{sign}snow", f"Speed limit (20km{sign}h)"]
+    assert matched(named(*folders), sign_names()).labels.tolist() == [30, 0]
+    folders = [f"what{sign} why{sign}"]
+    assert matched(named(*folders), ["how?", "what? why?"]).labels.tolist() == [1]
+
+
+def test_a_spelling_that_could_mean_two_classes_means_neither():
+    with pytest.raises(ValueError, match="found 1 other classes: a-b"):
+        matched(named("a-b"), ["a/b", "a:b"])
+    assert matched(named("a-b"), ["a/b", "a-b"]).labels.tolist() == [1]
+
+
+def test_accents_may_be_written_in_either_way():
+    assert matched(named("Caf\u00e9"), ["The", "Cafe\u0301"]).labels.tolist() == [1]
+    assert matched(named("Cafe\u0301"), ["The", "Caf\u00e9"]).labels.tolist() == [1]
+
+
+def test_signs_are_known_by_their_class_id_too():
+    data = named("00014", "Yield", "00000", "42", "7")
+    assert matched(data, sign_names()).labels.tolist() == [14, 13, 0, 42, 7]
+    assert matched(named("00014", "00013"), ["Stop", "Yield"]).labels.tolist() == [0, 1]
+
+
+def test_a_head_trained_on_folders_of_class_ids_knows_signs_by_name():
+    data = named(*sign_names(), labels=[14, 1, 14])
+    assert matched(data, ["00001", "00014"]).labels.tolist() == [1, 0, 1]
+
+
+def test_numbers_are_no_class_ids_where_classes_are_no_signs():
+    for names in ["zero", "Stop"], [str(digit) for digit in range(10)]:
+        with pytest.raises(ValueError, match="found 1 other classes: 00014"):
+            matched(named("00014"), names)
+    with pytest.raises(ValueError, match="other classes: Speed limit"):
+        matched(named(*sign_names()), [str(digit) for digit in range(10)])
+
+
+def test_classes_that_are_unknown_and_those_without_pictures_are_named():
+    with pytest.raises(ValueError, match="expected pictures of the 3 classes") as error:
+        matched(named("rose", "cat\x1b[2J", "00099"), ["daisy", "rose", "tulip"])
+    assert str(error.value) == (
+        "expected pictures of the 3 classes daisy, rose, tulip; found 2 other classes: "
+        r"cat\x1b[2J, 00099; without pictures: daisy, tulip"
+    )
+
+
+def test_of_many_unknown_classes_a_few_are_named():
+    with pytest.raises(ValueError, match=r"43 classes Speed .*, \.\.\.; found 300 other") as error:
+        matched(named(*[f"class {number}" for number in range(300)]), sign_names())
+    assert len(str(error.value)) < 600
+
+
+@pytest.mark.parametrize("name", [b"a\nb.p", b"\xff.p", b"\x1b[2J.p", "\u202eabc.p".encode()])
+def test_a_name_that_cannot_be_printed_is_refused_first(tmp_path, name):
+    path = tmp_path / os.fsdecode(name)
+    with pytest.raises(ValueError, match="found control characters or bytes that are no text"):
+        load(path)
+    path.write_bytes(b"")
+    with pytest.raises(ValueError, match="found control characters") as error:
+        load(path)
+    assert str(error.value).isprintable()

@@ -1,6 +1,7 @@
 """A folder with one subfolder of pictures a class, as one Dataset or one line."""
 
 import io
+import os
 
 import numpy as np
 import pytest
@@ -64,3 +65,50 @@ def test_many_broken_pictures_are_counted_not_listed(tmp_path):
 def test_a_folder_without_two_classes_of_pictures_is_one_line(tmp_path, files, complaint):
     with pytest.raises(ValueError, match=complaint):
         load(write_folder(tmp_path, files))
+
+
+HOSTILE = [
+    b"a\nValidation Accuracy = 1.0",
+    b"\x1b[2Ja",
+    b"caf\xe9",  # latin1, where file names are UTF-8
+    "\u202ea".encode(),
+    b"a\x7f",
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_names_that_cannot_be_printed_are_refused_before_any_picture_is_read(tmp_path, name):
+    name = os.fsdecode(name)
+    for number, file in enumerate([f"{name}/a.png", f"rose/{name}.png"]):
+        path = tmp_path / str(number)
+        write_folder(path, FLOWERS | {file: b"broken"})
+        with pytest.raises(ValueError, match="found control characters or bytes") as error:
+            load(path)
+        assert repr(name)[1:-1] in str(error.value)
+        assert str(error.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    "name", ["Grüße", "花", "می\u200cخواهم", "a b-c_d(e)", "👩\u200d🌾", "%s{}"]
+)
+def test_names_in_any_language_are_class_names(tmp_path, name):
+    data = load(write_folder(tmp_path, FLOWERS | {f"{name}/{name}.png": picture(format="PNG")}))
+    assert name in data.names
+
+
+@pytest.mark.parametrize("skip_broken", [False, True])
+def test_pipes_and_links_to_nothing_are_broken_pictures_not_waited_for(
+    tmp_path, capsys, skip_broken
+):
+    write_folder(tmp_path, FLOWERS)
+    os.mkfifo(tmp_path / "rose/pipe.png")
+    os.mkfifo(tmp_path / "pipe.png")  # beside the classes: no concern of ours
+    (tmp_path / "rose/link.png").symlink_to("nothing")
+    (tmp_path / "rose/loop.png").symlink_to("loop.png")
+    (tmp_path / "rose/device.png").symlink_to("/dev/zero")
+    (tmp_path / "rose/folder.png").mkdir()
+    if skip_broken:
+        assert len(load(tmp_path, skip_broken=True)) == 3
+    else:
+        with pytest.raises(ValueError, match=r"5 of 8 .* read: rose/device\.png, rose/folder\.png"):
+            load(tmp_path)

@@ -286,6 +286,15 @@ def test_camera_jpegs_of_which_little_is_needed_take_hardly_any_memory(tmp_path,
     assert megabytes(tmp_path / "camera.jpg", 24) < 60
 
 
+def test_tags_that_share_their_bytes_are_not_copied_for_each(tmp_path, megabytes):
+    count, size = 2000, 1_000_000
+    place = 8 + 2 + 12 * count + 4
+    tags = [struct.pack("<HHLL", 1000 + tag, 7, size, place) for tag in range(count)]
+    exif = b"II*\0" + struct.pack("<LH", 8, count) + b"".join(tags) + bytes(4 + size)
+    Image.new("RGB", (8, 8)).save(tmp_path / "tags.png", exif=b"Exif\0\0" + exif)
+    assert megabytes(tmp_path / "tags.png", 1) < 50
+
+
 def test_memory_that_is_used_up_is_waited_for_and_given_back():
     memory, order = images.Memory(10), []
 

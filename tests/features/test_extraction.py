@@ -1,10 +1,15 @@
 """Features: the network's own, however the pictures come, and never those of something else."""
 
+from dataclasses import replace
+
+import narrow_vgg16
 import numpy as np
 import pytest
 import tensorflow as tf
+from narrow_vgg16 import NARROW, as_tensors, random_arrays
 from PIL import Image
 
+import vgg16
 from alexnet import CONV1_PADDING, AlexNet, load_weights, preprocess
 from lab.data import dataset
 from lab.features import cache as feature_cache
@@ -47,10 +52,10 @@ def deviation(found, expected):
 
 @pytest.mark.parametrize("count", [1, 8, 9, 21])
 def test_each_picture_keeps_its_row_whatever_the_batches(demo_weights, monkeypatch, count):
-    monkeypatch.setattr(features, "BATCH", 8)
+    network = replace(ALEXNET, batch=8)
     monkeypatch.setattr(feature_cache, "CHUNK", 20)
     shown = pictures(count)
-    found = features.extract(shown, demo_weights, precision="float32")
+    found = features.extract(shown, demo_weights, precision="float32", network=network)
     assert found.dtype == np.float16
     assert found.shape == (count, 4096)
     assert deviation(found, directly(shown, demo_weights)) < 1e-3
@@ -199,3 +204,36 @@ def test_pictures_of_several_sizes_are_kept_too(demo_weights, tmp_path):
             found = features.extract(given, demo_weights, precision="float32")
             assert deviation(found, expected) < 1e-3
     assert len(list((tmp_path / "cache").glob("*/features.f16"))) == 2
+
+
+# ---- the second network -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("convention", ["caffe", "course"])
+def test_codes_of_vgg16_are_the_networks_own_from_arrays_and_files(tmp_path, convention):
+    weights = as_tensors(random_arrays(NARROW))
+    shown = pictures(19, 96)  # more than a batch
+    expected = vgg16.VGG16(vgg16.preprocess(shown, convention), True, weights)
+    for given in (shown, written(shown, tmp_path)):
+        found = features.extract(
+            given, weights, convention, "float32", network=narrow_vgg16.VGG16, cache=False
+        )
+        assert found.shape == (19, 256)
+        assert deviation(found, expected) < 1e-3
+
+
+@pytest.mark.parametrize("layer", narrow_vgg16.VGG16.layers)
+def test_any_layer_of_vgg16_gives_features(layer):
+    weights, network = as_tensors(random_arrays(NARROW)), narrow_vgg16.VGG16
+    found = features.extract(pictures(3), weights, network=network, layer=layer)
+    assert found.shape == (3, network.layers[layer])
+    assert np.all(np.ptp(found, axis=1) > 0)
+
+
+def test_the_two_networks_share_no_key(demo_weights, monkeypatch):
+    keys = []
+    monkeypatch.setattr(features, "fill", lambda key, *_: keys.append(key))
+    weights = as_tensors(random_arrays(NARROW))
+    features.extract(pictures(3), demo_weights, precision="float32")
+    features.extract(pictures(3), weights, precision="float32", network=narrow_vgg16.VGG16)
+    assert len(set(keys)) == 2

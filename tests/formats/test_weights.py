@@ -58,10 +58,10 @@ def test_a_file_of_numpy_and_a_plain_pickle_load(path, layers):
     assert_loaded(read(str(path), TINY), layers)
 
 
-def test_a_file_of_python_2_loads(path, layers):
-    class Python2Pickler(pickle._Pickler):
-        """Writes text and bytes alike as BINSTRING, as Python 2 did."""
+def python_2_pickle(content):
+    """The bytes Python 2 would have written: protocol 2, text and bytes alike as BINSTRING."""
 
+    class Python2Pickler(pickle._Pickler):
         def save_string(self, value):
             data = value if isinstance(value, bytes) else value.encode("latin1")
             self.write(pickle.BINSTRING + len(data).to_bytes(4, "little") + data)
@@ -70,8 +70,12 @@ def test_a_file_of_python_2_loads(path, layers):
         dispatch = pickle._Pickler.dispatch | {str: save_string, bytes: save_string}
 
     file = io.BytesIO()
-    Python2Pickler(file, protocol=2).dump(layers)
-    content = file.getvalue().replace(b"numpy._core.", b"numpy.core.")
+    Python2Pickler(file, protocol=2).dump(content)
+    return file.getvalue().replace(b"numpy._core.", b"numpy.core.")
+
+
+def test_a_file_of_python_2_loads(path, layers):
+    content = python_2_pickle(layers)
     assert pickle.loads(content, encoding="bytes").keys() == {b"conv1", b"fc6"}
     path.write_bytes(content)
     assert_loaded(read(path, TINY), layers)
@@ -89,7 +93,7 @@ def test_a_missing_file_says_where_to_get_it(path):
     assert "--demo" in message
 
 
-@pytest.mark.parametrize("name", ["weights.npy", "weights.caffemodel"])
+@pytest.mark.parametrize("name", ["weights.npy", "weights.caffemodel", "weights.h5"])
 def test_a_pipe_is_refused_not_waited_for(tmp_path, name):
     os.mkfifo(tmp_path / name)
     assert "expected a file, found a pipe" in refusal(tmp_path / name)

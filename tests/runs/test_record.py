@@ -312,3 +312,9 @@ def test_a_run_folder_that_may_not_be_read_says_so(run):
     (run / "run.json").chmod(0)
     with pytest.raises(PermissionError):
         record.read(run)
+
+
+def test_a_table_of_a_few_megabytes_is_not_taken_apart(tmp_path):
+    (tmp_path / "history.csv").write_bytes(b"," * 4_000_001)
+    with pytest.raises(ValueError, match=r"history\.csv: .* found damage: over 4,000,000 bytes"):
+        record.read_history(tmp_path)

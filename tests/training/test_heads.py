@@ -1,5 +1,8 @@
 """The file of a head: whatever happened to it, one line says so."""
 
+import json
+import zipfile
+
 import keras
 import numpy as np
 import pytest
@@ -34,7 +37,7 @@ def test_a_head_comes_back_as_it_was_saved(path):
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_head_is_one_line_that_names_it(path, damage):
     path.write_bytes(damage(path.read_bytes()))
-    assert "found damage" in complaint(path)
+    assert "damage" in complaint(path)
 
 
 def test_a_head_that_is_not_there_is_one_line(path):
@@ -55,6 +58,42 @@ def test_a_head_of_numbers_that_are_none_is_refused(tmp_path, value):
     head.set_weights([kernel, bias])
     head.save(tmp_path / "head.keras")
     assert "expected finite numbers" in complaint(tmp_path / "head.keras")
+
+
+def enlarge_layer(settings):
+    settings["config"]["layers"][-1]["config"]["units"] = 10**12
+
+
+def enlarge_input(settings):
+    settings["config"]["layers"][-1]["build_config"]["input_shape"][1] = 10**12
+
+
+def add_layers(settings):
+    settings["config"]["layers"] += settings["config"]["layers"][-1:] * 1000
+
+
+def exchange_layer(settings):
+    settings["config"]["layers"][-1]["class_name"] = "Embedding"
+
+
+def forget_layers(settings):
+    del settings["config"]["layers"]
+
+
+CHANGES = [enlarge_layer, enlarge_input, add_layers, exchange_layer, forget_layers]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_layers_that_are_no_heads_are_never_made(path, monkeypatch, change):
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    settings = json.loads(members["config.json"])
+    change(settings)
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in (members | {"config.json": json.dumps(settings)}).items():
+            archive.writestr(name, content)
+    monkeypatch.setattr(keras.saving, "load_model", None)
+    assert "found damage" in complaint(path)
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
