@@ -113,6 +113,7 @@ def main(argv=None):
         trained = evaluation.training_pictures(run) if args.calibrate else None
         out = Path(args.out or run.folder)
         with folders.held(out):
+            notice(f"Evaluating {run.folder}")
             notice(f"Computing on the {device.name()}")
             if trained:
                 run = calibrated(run, *trained, args)
@@ -124,6 +125,8 @@ def main(argv=None):
             if not args.out:
                 report.write(run.folder)
 
+    say()
+    say(f"Figures and plots: {out}" if args.out else f"Report: {out / 'report.html'}")
     if args.assert_accuracy and figures["accuracy"] < args.assert_accuracy:
         notice(f"accuracy {figures['accuracy']:.4f} is below {args.assert_accuracy:g}")
         return 1

@@ -43,7 +43,8 @@ def name_signs(pictures, weights, head, convention="caffe"):
     from alexnet import CONV1_PADDING, AlexNet
 
     images = prepare(pictures, convention)
-    fc7 = AlexNet(images, True, weights, CONV1_PADDING[convention])  # [n, 4096]
+    padding = CONV1_PADDING[convention]
+    fc7 = AlexNet(images, feature_extract=True, weights=weights, conv1_padding=padding)  # [n, 4096]
     # No gradient passes here: training the new layer leaves the network below as it is. That is
     # feature extraction; fine-tuning would let the gradient through.
     fc7 = tf.stop_gradient(fc7)

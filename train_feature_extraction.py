@@ -31,7 +31,9 @@ def train(features, dataset, rows, args, folder, watch=None):
     from lab.training import lbfgs, loop
 
     head = new_layer(features.shape[1], len(dataset.names), args.seed)
-    loss = keras.losses.CategoricalCrossentropy(True, label_smoothing=args.label_smoothing)
+    loss = keras.losses.CategoricalCrossentropy(
+        from_logits=True, label_smoothing=args.label_smoothing
+    )
     optimizer = keras.optimizers.Adam(args.learning_rate)
 
     def step(features, targets, weights):
@@ -77,8 +79,10 @@ def main(argv=None):
     device.prepare()
     from lab.runs.begun import begin
 
-    with user_errors(), begin(options, args, "feature extraction") as run:
-        features = run.features()  # [n, 4096] of fc7
+    stopped = "interrupted; go on with `python train_feature_extraction.py --resume`"
+    with user_errors(stopped), begin(options, args, "feature extraction") as run:
+        # Every picture goes once through the network, which stays as it is: [n, 4096] of fc7.
+        features = run.features()
         folder = run.keep()  # not before all pictures were good
         head, history = train(features, run.dataset, run.rows, run.args, folder, run.watch)
         record = run.finish(head, history, features)

@@ -87,7 +87,7 @@ OPTIONS = {
     "--data": {
         "metavar": "PATH",
         "help": "the course's train.p, an official GTSRB archive, or a folder with one subfolder "
-        "of pictures a class (default: train.p)",
+        "of pictures a class (default: train.p to train with, the official test set to test with)",
     },
     "--run": {
         "aliases": ["--head"],
@@ -98,13 +98,13 @@ OPTIONS = {
         "choices": ["caffe", "course"],
         "default": "caffe",
         "help": "caffe: what the weights were trained with; course: what the 2016 lab did, "
-        "to reproduce its numbers (default: %(default)s)",
+        "to reproduce its numbers (default: caffe, or the run's own)",
     },
     "--precision": {
         "choices": ["auto", "float32", "bfloat16"],
         "default": "auto",
         "help": "arithmetic of the frozen network; auto measures which is faster here "
-        "(default: %(default)s)",
+        "(default: auto, or the run's own)",
     },
     "--top": {
         "type": whole_number,
@@ -260,8 +260,11 @@ def recorded(options, arguments, path):
 
 
 @contextmanager
-def user_errors():
-    """What the user can mend (a missing file, a wrong value) ends the program: one line, exit 2."""
+def user_errors(interrupted="interrupted"):
+    """What the user can mend (a missing file, a wrong value) ends the program: one line, exit 2.
+
+    interrupted: what is said after Ctrl-C.
+    """
     try:
         yield
     except BrokenPipeError:  # whoever read the output has enough
@@ -269,7 +272,7 @@ def user_errors():
     except (OSError, ValueError) as error:
         sys.exit(_complain(error))
     except KeyboardInterrupt:
-        notice("interrupted")
+        notice(interrupted)
         sys.exit(130)
 
 

@@ -79,22 +79,15 @@ def limited(pictures, args):
 
 
 def picture_files(paths, default, demo=False):
-    """Name -> file of the pictures `paths`, or of `default`; None for what `demo` makes up."""
+    """Name -> file of the pictures `paths`, or of `default`; None for what `demo` makes up.
+
+    A folder stands for the pictures below it. Raises OSError or ValueError for what is not there or
+    no picture, judged by the heads of the files.
+    """
     if demo and not paths:
         return None
-    return {str(path): found(path, "name another", "try --demo") for path in paths or default}
-
-
-def named(paths, default, demo, stand_in):
-    """Name -> picture, uint8 RGB [h, w, 3] or the path of a file, of `paths`, or of `default`.
-
-    A folder stands for the pictures below it. With `demo` and no path what `stand_in` makes up.
-    Raises OSError or ValueError for what is no picture, judged by the heads of the files.
-    """
-    paths = picture_files(paths, default, demo)
-    if paths is None:
-        return stand_in()
-    files = [file for path in paths.values() for file in _pictures(path)]
+    places = [found(path, "name another", "try --demo") for path in paths or default]
+    files = [file for place in places for file in _pictures(place)]
     for file in files:
         images.check(file)
     return {str(file): file for file in files}
@@ -108,6 +101,15 @@ def _pictures(path):
     if not files:
         raise ValueError(f"{path}: expected pictures, found none in this folder")
     return files
+
+
+def named(paths, default, demo, stand_in):
+    """Name -> picture, uint8 RGB [h, w, 3] or the path of a file, of `paths`, or of `default`.
+
+    With `demo` and no path what `stand_in` makes up; else see `picture_files`.
+    """
+    files = picture_files(paths, default, demo)
+    return stand_in() if files is None else files
 
 
 def in_batches(classify, pictures, size=32):

@@ -4,6 +4,7 @@ looked for and what else would do."""
 import subprocess
 import sys
 from argparse import Namespace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -108,14 +109,21 @@ def test_demo_makes_up_what_is_not_named_and_nothing_else(monkeypatch):
         assert "is not there" in missing(find)
 
 
-def test_pictures_keep_the_names_and_the_order_they_were_given(places):
-    for name, side in (("lab/a.png", 4), ("here/b.png", 5)):
-        Image.new("RGB", (side, 3)).save(places / name)
-    pictures = inputs.named(["b.png", "a.png"], [], False, None)
-    assert [(name, picture.shape) for name, picture in pictures.items()] == [
-        ("b.png", (3, 5, 3)),
-        ("a.png", (3, 4, 3)),
-    ]
+def test_pictures_keep_their_order_and_a_folder_stands_for_those_below(places):
+    for name in ("lab/a.png", "here/b.png", "here/more/d.png", "here/more/c/e.png"):
+        (places / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (4, 3)).save(places / name)
+    beside = places / "lab/a.png"
+    pictures = inputs.named(["b.png", "more", "a.png"], [], False, None)
+    expected = [Path("b.png"), Path("more/c/e.png"), Path("more/d.png"), beside]
+    assert pictures == {str(path): path for path in expected}
+    assert list(pictures.values()) == expected
+
+
+def test_what_is_no_picture_is_said_of_the_first(places):
+    (places / "here/a.png").write_bytes(b"no picture")
+    with pytest.raises(ValueError, match=r"a\.png: expected a picture"):
+        inputs.picture_files(["a.png"], [])
 
 
 def test_weights_are_read_from_where_they_were_found(places, monkeypatch):

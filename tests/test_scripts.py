@@ -578,7 +578,7 @@ def test_a_figure_for_which_there_is_no_room_is_one_line_after_the_results(capsy
         run(imagenet_inference, image("a.png"), "--figure", "figure.png")
     said = capsys.readouterr()
     assert stop.value.code == 2
-    names_and_probabilities(said.out, 1, 5)
+    assert said.out.startswith("Image 0\n")
     line = said.err.splitlines()[-1]
     assert "figure.png: cannot be written (No space left on device); free some space" in line
 
@@ -654,7 +654,7 @@ def test_a_run_that_was_stopped_says_resume(finished, complaint):
     found = json.loads(path.read_text())
     del found["metrics"]
     path.write_text(json.dumps(found))
-    assert "its training was stopped: go on with it with --resume" in complaint(
+    assert "was stopped: go on with `python train_feature_extraction.py --resume`" in complaint(
         feature_extraction, "--run", finished
     )
 

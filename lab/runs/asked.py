@@ -38,7 +38,8 @@ def run(folder, weights=None, preprocess=None, demo=False):
     folder = folders.found(folder)
     record = records.read(folder)
     if not record.ended:
-        raise ValueError(f"{folder}: its training was stopped: go on with it with --resume")
+        remedy = "go on with `python train_feature_extraction.py --resume`"
+        raise ValueError(f"{folder}: its training was stopped: {remedy}")
     if preprocess not in (None, record.preprocess):
         raise ValueError(
             f"{folder}: its head was trained with --preprocess {record.preprocess}, "

@@ -169,6 +169,9 @@ class Begun:
         if self.record.split.kind == "track" or self.dataset.tracks is None:
             return
         args, dataset = self.args, self.dataset
+        if not np.intersect1d(*(dataset.tracks[side] for side in self.rows)).size:
+            say("No sign happens to be on both sides: of so few pictures both splits say the same")
+            return
         try:
             rows = splits.split(dataset.labels, dataset.tracks, args.val_fraction, args.seed)
         except ValueError as error:

@@ -8,6 +8,7 @@ from argparse import Namespace
 
 import pytest
 from conftest import PROJECT
+from PIL import Image
 from records import GONE, RECORD, changed
 
 from lab import inputs
@@ -20,8 +21,9 @@ def place(tmp_path, monkeypatch):
     """A current folder with weights and labelled pictures, and nothing beside the scripts."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(inputs, "LAB", tmp_path / "lab")
-    for name in ("bvlc-alexnet.npy", "train.p", "dog.png"):
+    for name in ("bvlc-alexnet.npy", "train.p"):
         (tmp_path / name).touch()
+    Image.new("RGB", (4, 4)).save(tmp_path / "dog.png")
     return tmp_path
 
 
@@ -88,7 +90,9 @@ def test_another_convention_is_refused(run):
 
 
 def test_a_training_that_was_stopped_says_resume(run):
-    assert "was stopped: go on with it with --resume" in complaint(asked.run, run(metrics=GONE))
+    assert "was stopped: go on with `python train_feature_extraction.py --resume`" in complaint(
+        asked.run, run(metrics=GONE)
+    )
 
 
 def test_weights_of_a_run_that_are_gone_are_named_without_demo(run, place):
@@ -109,8 +113,8 @@ def test_weights_of_a_run_that_are_gone_are_named_without_demo(run, place):
         ({"weights": "w.npy"}, "w.npy is not there"),
         ({"pictures": ["dog.png", "cat.png"]}, "cat.png is not there"),
         ({"data": "signs"}, "signs is not there"),
-        ({"figure": "no/x.png"}, "no/x.png: there is no folder no: name another file"),
-        ({"figure": "lab"}, "lab: is a folder"),
+        ({"pictures": ["train.p"]}, "train.p: expected a picture"),
+        ({"pictures": ["lab"]}, "lab: expected pictures, found none in this folder"),
         ({"network": "alexnett"}, "alexnett: expected alexnet"),
         ({"layer": "conv1"}, "--layer conv1: alexnet gives features after"),
         ({"name": "a/b", "out": "runs"}, "--name a/b: expected a name"),
@@ -151,6 +155,7 @@ def test_all_that_a_training_names_is_there(place):
 COMMANDS = [
     "imagenet_inference.py nothing.png",
     "imagenet_inference.py --demo --figure no/x.png",
+    "traffic_sign_inference.py --demo train.p",
     "traffic_sign_inference.py --demo --weights nothing.npy",
     "feature_extraction.py --run nowhere",
     "train_feature_extraction.py --data nothing",
