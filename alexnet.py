@@ -119,21 +119,58 @@ def max_pool(x):
     return tf.nn.max_pool2d(x, ksize=3, strides=2, padding="VALID")
 
 
-@tf.function(jit_compile=True, autograph=False)
+compiled = functools.partial(tf.function, jit_compile=True, autograph=False)
+
+
+@tf.custom_gradient
 def lrn(x):
     """Local response normalisation, section 3.3 of the paper: strong neighbours damp a channel.
 
     The same as tf.nn.local_response_normalization(x, 2, 1, 1e-4 / 5, 0.75), written out because
-    the compiler makes one fast loop of it. Float32 inside, whatever comes in.
+    the compiler makes one fast loop of it, and two of its gradient. Float32 inside, whatever comes.
     """
-    size = 5  # the channel itself and two on either side
-    alpha = 1e-4 / size  # Caffe divides by the size of the window, TensorFlow does not
-    channels = x.shape[-1]
-    wide = tf.cast(x, tf.float32)
-    squares = tf.pad(wide * wide, [[0, 0], [0, 0], [0, 0], [size // 2, size // 2]])
-    energy = 1 + alpha * sum(squares[..., i : i + channels] for i in range(size))
+    return _normalised(x), lambda upstream: _lrn_gradient(x, upstream, _pull(x, upstream))
+
+
+LRN_SIZE = 5  # the channel itself and two on either side
+LRN_ALPHA = 1e-4 / LRN_SIZE  # Caffe divides by the size of the window, TensorFlow does not
+
+
+@compiled
+def _normalised(x):
+    x32 = tf.cast(x, tf.float32)
+    return tf.cast(x32 * _damping(_energy(x32)), x.dtype)
+
+
+@compiled
+def _pull(x, upstream):
+    """What each channel feels of its own energy; its neighbours will feel it too."""
+    x32, energy = tf.cast(x, tf.float32), _energy(tf.cast(x, tf.float32))
+    return tf.cast(tf.cast(upstream, tf.float32) * x32 * _damping(energy) / energy, x.dtype)
+
+
+@compiled
+def _lrn_gradient(x, upstream, pull):
+    x32 = tf.cast(x, tf.float32)
+    direct = tf.cast(upstream, tf.float32) * _damping(_energy(x32))
+    damped = 1.5 * LRN_ALPHA * x32 * _neighbourhood(tf.cast(pull, tf.float32))
+    return tf.cast(direct - damped, x.dtype)
+
+
+def _energy(x):
+    return 1 + LRN_ALPHA * _neighbourhood(x * x)
+
+
+def _damping(energy):
+    """energy ** -0.75, by two square roots."""
     root = tf.sqrt(energy)
-    return tf.cast(wide / (root * tf.sqrt(root)), x.dtype)  # energy ** 0.75 by two square roots
+    return 1 / (root * tf.sqrt(root))
+
+
+def _neighbourhood(x):
+    """The sum over the window of each channel."""
+    padded = tf.pad(x, [[0, 0], [0, 0], [0, 0], [LRN_SIZE // 2, LRN_SIZE // 2]])
+    return sum(padded[..., i : i + x.shape[-1]] for i in range(LRN_SIZE))
 
 
 # Layer -> what it does with the output of the one above. Shapes are those of conv1 with VALID; SAME

@@ -9,7 +9,7 @@ so 48 products do for 363. Only, the pixels of the sign lie differently under ea
 import numpy as np
 import tensorflow as tf
 
-from alexnet import BGR_MEAN, CONV1_STRIDE, INPUT_SIZE
+from alexnet import BGR_MEAN, CONV1_STRIDE, INPUT_SIZE, KERNELS
 from lab.features.rounding import dithered
 
 LARGEST = 64  # pixels a side; at 96 the products are so many that float32 is no faster
@@ -26,21 +26,58 @@ def conv1(layer, height, width, dtype):
     But for rounding, the same as conv1 of alexnet.py after `preprocess` with convention "caffe".
     layer: kernel [11, 11, 3, 96] and bias [96], float32.
     """
-    kernel, bias = map(np.asarray, layer)
-    top, rows = _windows(height, len(kernel))
-    left, columns = _windows(width, len(kernel))
-    kernels = _kernels(kernel[:, :, ::-1], rows, columns, dtype)  # for red, green, blue
-    # The mean colour stays the same when enlarged: it moves from the pixels into the bias, and the
-    # pixels are whole numbers, which bfloat16 holds exactly.
-    bias = tf.constant(bias - np.einsum("abco,c->o", kernel, BGR_MEAN), tf.float32)
+    windows = Windows(height, width)
+    taps = windows.mixed(layer[0]).numpy()  # [pixels, 55, 55, 3, 96]
+    kernels = windows.laid_out(tf.constant(dithered(taps, dtype)))
+    bias = _without_mean(*map(tf.convert_to_tensor, layer))
+    return lambda images: _bias_relu(tf.matmul(windows.seen(images, dtype), kernels), bias)
 
-    def function(images):
-        x = tf.transpose(tf.cast(images, dtype), [1, 2, 0, 3])
-        x = tf.concat([tf.gather(x, left + s, axis=1) for s in range(columns.shape[-1])], -1)
-        x = tf.concat([tf.gather(x, top + r, axis=0) for r in range(rows.shape[-1])], -1)
-        return _bias_relu(tf.matmul(x, kernels), bias)
+
+def learning_conv1(height, width, dtype):
+    """The same for a layer that changes, and gradients reach it: a function of images and layer."""
+    windows = Windows(height, width)
+
+    def function(images, layer):
+        kernels = windows.laid_out(tf.cast(windows.mixed(layer[0]), dtype))
+        products = tf.matmul(windows.seen(images, dtype), kernels)
+        return _bias_relu(products, _without_mean(*layer))
 
     return function
+
+
+class Windows:
+    """What each of the 55x55 units of conv1 sees of a small picture."""
+
+    def __init__(self, height, width):
+        self.top, self.rows = _windows(height)
+        self.left, self.columns = _windows(width)
+
+    def seen(self, images, dtype):
+        """The pixels under each unit: [55, 55, n, pixels x 3]."""
+        x = tf.transpose(tf.cast(images, dtype), [1, 2, 0, 3])
+        columns, rows = self.columns.shape[-1], self.rows.shape[-1]
+        x = tf.concat([tf.gather(x, self.left + s, axis=1) for s in range(columns)], -1)
+        return tf.concat([tf.gather(x, self.top + r, axis=0) for r in range(rows)], -1)
+
+    def mixed(self, kernel):
+        """What a kernel [11, 11, 3, 96] does with these pixels: [pixels, 55, 55, 3, 96]."""
+        # Place i, j; pixel r, s; tap a, b; colour c, of which the picture has red first; channel o.
+        rows = tf.einsum("iar,abco->ribco", tf.constant(self.rows), kernel[:, :, ::-1])
+        each = tf.einsum("jbs,ribco->rsijco", tf.constant(self.columns), rows)
+        return tf.reshape(each, [-1, *each.shape[2:]])
+
+    def laid_out(self, kernels):
+        """Kernels as `matmul` takes them for what is `seen`: [55, 55, pixels x 3, 96]."""
+        kernels = tf.transpose(kernels, [1, 2, 0, 3, 4])
+        return tf.reshape(kernels, [*kernels.shape[:2], -1, kernels.shape[-1]])
+
+
+def _without_mean(kernel, bias):
+    """The bias, once the mean colour has moved into it.
+
+    It stays the same when enlarged, and the pixels are whole numbers, which bfloat16 holds exactly.
+    """
+    return bias - tf.einsum("abco,c->o", kernel, tf.constant(BGR_MEAN, tf.float32))
 
 
 @tf.function(jit_compile=True, autograph=False)
@@ -49,20 +86,12 @@ def _bias_relu(x, bias):
     return tf.transpose(tf.cast(tf.nn.relu(tf.cast(x, tf.float32) + bias), x.dtype), [2, 0, 1, 3])
 
 
-def _kernels(kernel, rows, columns, dtype):
-    """One for each place: [55, 55, pixels of its window x 3, 96]."""
-    # Place i, j; pixel r, s; colour c; channel o.
-    each = np.einsum("iar,jbs,abco->rsijco", rows, columns, kernel, optimize=True)
-    each = dithered(each.reshape(-1, *each.shape[2:]), dtype)
-    each = np.moveaxis(each, 0, 2)  # i, j, pixel, c, o
-    return tf.constant(each.reshape(*each.shape[:2], -1, each.shape[-1]))
-
-
-def _windows(side, taps):
-    """Of each of 55 windows its first pixel, and how its `taps` mix its pixels: [55, taps, p]."""
+def _windows(side):
+    """Of each of 55 windows its first pixel, and how its taps mix its pixels: [55, 11, pixels]."""
     enlarge = tf.image.resize(tf.eye(side)[tf.newaxis, :, :, tf.newaxis], [INPUT_SIZE, side])
     enlarge = enlarge[0, :, :, 0].numpy()  # [227, side]
-    windows = np.lib.stride_tricks.sliding_window_view(enlarge, taps, axis=0)[::CONV1_STRIDE]
+    windows = np.lib.stride_tricks.sliding_window_view(enlarge, KERNELS["conv1"][0], axis=0)
+    windows = windows[::CONV1_STRIDE]
     seen = windows.any(axis=2)  # [55, side]
     pixels = seen.sum(axis=1).max()
     first = np.minimum(seen.argmax(axis=1), side - pixels)

@@ -48,8 +48,25 @@ def test_even_colour_stays_even_in_bfloat16(demo_weights):
 
 @pytest.mark.parametrize("side", range(1, small_pictures.LARGEST + 1))
 def test_a_window_misses_no_pixel(side):
-    first, shares = small_pictures._windows(side, 11)
+    first, shares = small_pictures._windows(side)
     assert shares.shape[:2] == (55, 11)
     np.testing.assert_allclose(shares.sum(axis=2), 1, rtol=1e-5)
     assert first.min() == 0
     assert (first + shares.shape[2]).max() == side
+
+
+@pytest.mark.parametrize(("height", "width"), [(32, 32), (48, 17)])
+def test_a_layer_that_learns_gets_the_gradients_it_would_get_enlarged(demo_weights, height, width):
+    images, layer = pictures(5, height, width), demo_weights["conv1"]
+    conv1 = small_pictures.learning_conv1(height, width, tf.float32)
+    ways = [conv1, lambda images, layer: conv_relu(preprocess(images), layer, 4, "VALID")]
+    gradients = []
+    for way in ways:
+        with tf.GradientTape() as tape:
+            tape.watch(layer)
+            out = way(images, layer)
+            error = tf.reduce_mean(out**2)
+        assert distance(out, enlarged(images, layer)) < 1e-5
+        gradients.append(tape.gradient(error, layer))
+    for found, expected in zip(*gradients, strict=True):
+        assert distance(found, expected) < 1e-4
