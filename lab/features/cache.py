@@ -1,6 +1,7 @@
 """Features on disk: computed once, found again by every later run, complete or not.
 
-An entry is a folder, named by the caller's key and the shape, with one file `features.f16`: the
+Those of an array of pictures are kept here, whole; those of files in `by_picture`, one by one. An
+entry is a folder, named by the caller's key and the shape, with one file `features.f16`: the
 rows, and after them a checksum for every CHUNK rows. A chunk stands if its checksum does, else it
 is computed, be it new or damaged. So a run that was killed goes on from its last whole chunk.
 There is no journal to disagree with the data, and nothing waits for the disk: what a power cut
@@ -90,32 +91,33 @@ class Rows:
     def put(self, chunk, features):
         content = np.ascontiguousarray(features)
         checksum = zlib.crc32(content).to_bytes(4, "little")
-        self._write(chunk.start * content[0].nbytes, content)
-        self._write(self.features.nbytes + 4 * (chunk.start // CHUNK), checksum)
-
-    def _write(self, place, content):
-        """Not through the map: on a full disk that would kill the program."""
-        self.file.seek(place)
-        left = memoryview(content).cast("B")
-        while left:
-            left = left[self.file.write(left) :]
+        write(self.file, chunk.start * content[0].nbytes, content)
+        write(self.file, self.features.nbytes + 4 * (chunk.start // CHUNK), checksum)
 
     def close(self):
         """The map stays."""
         self.file.close()
 
 
-def make_room(home, missing):
+def write(file, place, content):
+    """Not through a map: on a full disk that would kill the program."""
+    file.seek(place)
+    left = memoryview(content).cast("B")
+    while left:
+        left = left[file.write(left) :]
+
+
+def make_room(home, missing, growth=0):
     """Remove the entries unused for longest until the limit holds; keep those some program fills.
 
-    OSError unless the disk then has the `missing` bytes.
+    growth: bytes by which files are going to grow. OSError unless the disk then has the `missing`.
     """
     found = []
     for path in home.glob("*/features.f16"):
         with suppress(FileNotFoundError):  # another program may be removing it
             stat = path.stat()
             found.append((stat.st_mtime_ns, stat.st_size, path.parent))
-    excess = sum(size for _, size, _ in found) - limit()
+    excess = sum(size for _, size, _ in found) + growth - limit()
     for _, size, entry in sorted(found):
         if excess > 0 and evict(entry):
             excess -= size

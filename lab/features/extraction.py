@@ -10,17 +10,19 @@ from dataclasses import dataclass
 
 import numpy as np
 import tensorflow as tf
-from tqdm import tqdm
 
 from lab import device
+from lab.console import progress
 from lab.data import images
-from lab.features import small_pictures
+from lab.features import by_picture, small_pictures
 from lab.features.cache import fill
 from lab.features.rounding import in_precision
 from lab.formats.weights import digest as weights_digest
 from lab.networks import ALEXNET, Network
 
-VERSION = 3  # raise it when features of the same pictures change: old ones on disk are left alone
+# Raise one when features of the same pictures change: old ones on disk are left alone.
+VERSION = 3  # of an array
+FILES_VERSION = 4
 
 
 def extract(
@@ -32,18 +34,31 @@ def extract(
         path of a file, decoded while the network computes; they need not fit in memory.
     weights: layer -> (kernel, bias), from the network's `load_weights`.
     precision: "float32", "bfloat16" or "auto", see `device.precision`.
-    cache: keep the features on disk and take from there what an earlier call computed.
+    cache: keep the features on disk and take from there what an earlier call computed: of an array
+        those of all its pictures, of a list each on its own, whatever the files are called.
     network: one of lab.networks. layer: one of its layers; None is the network's own choice.
     Raises ValueError for no picture at all, one that is damaged, or features that overflow.
     """
     if not len(pictures):
         raise ValueError("features: expected at least one picture, found none")
     how = Frozen(network, weights, layer or network.layer, convention, device.precision(precision))
-    compute = functools.partial(computed, pictures, how)
     if not cache:
-        return next(compute([slice(0, len(pictures))]))
-    key = hashlib.sha256(" ".join([*how.parts(), images.digest(pictures)]).encode()).hexdigest()
-    return fill(key, (len(pictures), how.width), compute)
+        return next(computed(pictures, how, [slice(0, len(pictures))]))
+    if isinstance(pictures, np.ndarray):
+        key = _sha256(f"{how.text(VERSION)} {images.digest(pictures)}")
+        compute = functools.partial(computed, pictures, how)
+        return fill(key, (len(pictures), how.width), compute)
+    key, digests = _sha256(how.text(FILES_VERSION)), [*images.in_threads(_digest, pictures)]
+    compute = functools.partial(_computed_of, pictures, how)
+    return by_picture.fill(key, digests, how.width, compute)
+
+
+def _sha256(text):
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _digest(picture):
+    return bytes.fromhex(images.digest([picture]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,11 +81,24 @@ class Frozen:
         array = picture if isinstance(picture, np.ndarray) else images.read(picture)
         return self.network.module.preprocess(array[np.newaxis], self.convention)
 
-    def parts(self):
-        """All that features depend on beside the pictures, as text."""
-        parts = [str(VERSION), self.convention, self.dtype.name, weights_digest(self.weights)]
+    def text(self, version):
+        """All that features depend on beside the pictures."""
+        text = f"{version} {self.convention} {self.dtype.name} {weights_digest(self.weights)}"
         # The weights name the network. Its own choice is not named: features had no layer once.
-        return parts if self.layer == self.network.layer else [*parts, self.layer]
+        return text if self.layer == self.network.layer else f"{text} {self.layer}"
+
+
+def _computed_of(pictures, how, rows):
+    """Yield the float16 features of these rows of a list of pictures, a batch at a time."""
+    chosen = [pictures[row] for row in rows]
+    return computed(chosen, how, _cut(slice(0, len(chosen)), how.network.batch))
+
+
+def _cut(rows, step):
+    """A slice as slices of `step` rows; the last may be shorter."""
+    return [
+        slice(start, min(start + step, rows.stop)) for start in range(rows.start, rows.stop, step)
+    ]
 
 
 def computed(pictures, how, chunks):
@@ -78,14 +106,11 @@ def computed(pictures, how, chunks):
 
     how: the `Frozen` part of a network.
     """
-    features_of, step = _compiled(pictures, how), how.network.batch
-    batches = [
-        slice(start, min(start + step, chunk.stop))
-        for chunk in chunks
-        for start in range(chunk.start, chunk.stop, step)
-    ]
+    features_of = _compiled(pictures, how)
+    batches = [batch for chunk in chunks for batch in _cut(chunk, how.network.batch)]
     total = sum(chunk.stop - chunk.start for chunk in chunks)
-    with tqdm(total=total, desc="features", unit=" pictures", disable=None) as bar:
+    outlook = f"The network will take {{}} to see {total:,} pictures"
+    with progress(total, "features", "pictures", outlook=outlook) as advance:
         loaded = _one_ahead(functools.partial(_load, pictures, how), batches)
         for chunk in chunks:
             features, filled = np.empty((chunk.stop - chunk.start, how.width), np.float16), 0
@@ -94,7 +119,7 @@ def computed(pictures, how, chunks):
                 part = features_of(batch)[:count].numpy()
                 features[filled : filled + count] = _finite(part, how)
                 filled += count
-                bar.update(count)
+                advance(count)
             yield features
 
 

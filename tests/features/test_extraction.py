@@ -1,5 +1,6 @@
 """Features: the network's own, however the pictures come, and never those of something else."""
 
+import hashlib
 from dataclasses import replace
 
 import narrow_vgg16
@@ -11,7 +12,9 @@ from PIL import Image
 
 import vgg16
 from alexnet import CONV1_PADDING, AlexNet, load_weights, preprocess
+from lab import console
 from lab.data import dataset
+from lab.features import by_picture
 from lab.features import cache as feature_cache
 from lab.features import extraction as features
 from lab.networks import ALEXNET
@@ -125,12 +128,56 @@ def test_features_of_anything_else_have_another_key(demo_weights, tmp_path, monk
     kernel, bias = demo_weights["fc7"]
     nudged = tf.tensor_scatter_nd_add(bias, [[4095]], [1e-6])
     ask(weights=demo_weights | {"fc7": (kernel, nudged)})
-    paths = written(shown, tmp_path)
-    ask(paths)
-    ask(paths[::-1])
-    assert len(set(keys)) == len(keys) == 9
+    assert len(set(keys)) == len(keys) == 7
     ask()
     assert keys[-1] == keys[0]
+
+
+def test_each_file_is_kept_by_its_content_under_all_else_that_its_features_depend_on(
+    demo_weights, tmp_path, monkeypatch
+):
+    asked = []
+    monkeypatch.setattr(by_picture, "fill", lambda key, digests, *_: asked.append((key, digests)))
+    paths = written(pictures(3), tmp_path)
+
+    def ask(shown=paths, **options):
+        features.extract(shown, demo_weights, **({"precision": "float32"} | options))
+        return asked[-1]
+
+    key, digests = ask()
+    content = hashlib.sha256(paths[2].read_bytes()).digest()
+    assert digests[2] == hashlib.sha256(content).digest()
+    assert ask(paths[::-1]) == (key, digests[::-1])
+    assert ask(paths[1:]) == (key, digests[1:])
+    others = {"convention": "course"}, {"precision": "bfloat16"}, {"layer": "fc6"}
+    assert len({key, *[ask(**other)[0] for other in others]}) == 4
+
+
+def test_one_more_picture_costs_one_and_one_less_nothing(demo_weights, tmp_path, monkeypatch):
+    paths = written(pictures(6), tmp_path)
+    options = {"precision": "float32", "network": replace(ALEXNET, batch=2)}
+    expected = features.extract(paths, demo_weights, cache=False, **options)
+    loaded, load = [], features._load
+
+    def noted(pictures, how, rows):
+        loaded.extend(pictures[rows])
+        return load(pictures, how, rows)
+
+    monkeypatch.setattr(features, "_load", noted)
+    for chosen in (paths[:5], paths, paths[3:], paths[::-1]):
+        found = features.extract(chosen, demo_weights, **options)
+        rows = [paths.index(path) for path in chosen]
+        assert deviation(found, expected[rows]) < 1e-3  # a batch of one rounds otherwise
+    assert loaded == paths
+
+
+def test_of_a_long_extraction_the_time_is_told(demo_weights, monkeypatch, capsys):
+    monkeypatch.setattr(console, "MEASURED", 0)
+    monkeypatch.setattr(console, "LONG", 0)
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
+    network = replace(ALEXNET, batch=1)
+    features.extract(pictures(3), demo_weights, precision="float32", network=network)
+    assert "The network will take about 10 seconds to see 3 pictures" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("damage", [b"", b"no picture", None])
@@ -236,4 +283,4 @@ def test_pictures_of_several_sizes_are_kept_too(demo_weights, tmp_path):
         for _ in range(2):
             found = features.extract(given, demo_weights, precision="float32")
             assert deviation(found, expected) < 1e-3
-    assert len(list((tmp_path / "cache").glob("*/features.f16"))) == 2
+    assert len(list((tmp_path / "cache").glob("*/features.f16"))) == 1
