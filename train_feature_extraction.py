@@ -53,7 +53,7 @@ def train(features, dataset, rows, args, folder, watch=None):
 
 
 def command_line():
-    options = parser(__doc__, *TRAINING)
+    options = parser(__doc__, *TRAINING, "--patience")
     options.add_argument(
         "--solver",
         choices=["adam", "lbfgs"],

@@ -29,6 +29,11 @@ def rate(text):
     return _number(text, float, 1e-9, 10)
 
 
+def share(text):
+    """A share from none to 90 %."""
+    return _number(text, float, 0, 0.9)
+
+
 def fraction(text):
     """A share between 1 % and 99 %."""
     return _number(text, float, 0.01, 0.99)
@@ -146,6 +151,27 @@ OPTIONS = {
         "metavar": "N",
         "help": "stop after N epochs without a lower validation loss (default: %(default)s)",
     },
+    "--unfreeze": {
+        "default": "all",
+        "metavar": "LAYER",
+        "help": "the lowest layer that learns, and with it all above: conv1 to conv5, fc6, fc7; "
+        "fc8, the new layer alone; all (default: %(default)s)",
+    },
+    "--augment": {
+        "choices": ["none", "signs", "photos"],
+        "help": "how pictures are changed a little in every epoch (default: signs for traffic "
+        "signs, photos for others; none where the frozen layers need see each picture but once)",
+    },
+    "--dropout": {
+        "type": share,
+        "default": 0.25,
+        "metavar": "X",
+        "help": "share of fc6 and fc7 left out in each step, 0.5 in 2012 (default: %(default)s)",
+    },
+    "--distribute": {
+        "choices": ["mirrored"],
+        "help": "mirrored: all graphics cards of this machine, each with its share of a batch",
+    },
     "--class-weight": {
         "choices": ["balanced"],
         "help": "let rare classes count as much as others",
@@ -211,7 +237,7 @@ NAMING = ("--weights", "--preprocess", "--top", "--figure", "--csv", "--demo")
 TRAINING = (
     "--network", "--weights", "--layer", "--preprocess", "--data", "--skip-broken", "--limit",
     "--group-pattern", "--split", "--val-fraction", "--precision", "--no-cache", "--epochs",
-    "--batch-size", "--learning-rate", "--patience", "--class-weight", "--label-smoothing",
+    "--batch-size", "--learning-rate", "--class-weight", "--label-smoothing",
     "--seed", "--out", "--name", "--resume", "--demo",
 )  # fmt: skip
 

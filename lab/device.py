@@ -71,6 +71,24 @@ def name():
     return f"GPU {details.get('device_name', cards[0].name)}"
 
 
+def strategy(choice=None):
+    """How the devices of this machine share a training: a strategy of tf.distribute.
+
+    choice: None for one device; "mirrored" for all graphics cards, or all logical processors.
+    Raises ValueError when there is but one.
+    """
+    if choice is None:
+        return tf.distribute.get_strategy()
+    devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    if len(devices) < 2:
+        found = "one graphics card" if devices[0].device_type == "GPU" else "none"
+        raise ValueError(
+            f"--distribute {choice}: expected several graphics cards, found {found}: "
+            "leave --distribute out"
+        )
+    return tf.distribute.MirroredStrategy([device.name for device in devices])
+
+
 def processor():
     """Its name, as the system tells it."""
     listing = Path("/proc/cpuinfo")

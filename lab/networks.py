@@ -39,11 +39,44 @@ class Network:
             layers = ", ".join(self.layers)
             raise ValueError(f"--layer {layer}: {self.name} gives features after {layers}")
 
+    def learning(self, unfreeze, layer):
+        """The layers that learn when `unfreeze` does and all above it, up to `layer`, from below.
+
+        "all" is from the first on; the network's own last layer stands for the new one in its
+        place, which always learns. ValueError for another name.
+        """
+        names, last = self.kernels(layer), [*self.module.KERNELS][-1]
+        if unfreeze not in ("all", last, *names):
+            expected = ", ".join(["all", *names, last])
+            raise ValueError(f"--unfreeze {unfreeze}: expected one of {expected}")
+        if unfreeze == last:
+            return []
+        return names if unfreeze == "all" else names[names.index(unfreeze) :]
+
+    def kernels(self, layer):
+        """The layers up to `layer` that have a kernel, from below; none where `layer` is None."""
+        return [name for name in self._up_to(layer) if name in self.module.KERNELS]
+
+    def below(self, name):
+        """The layer whose output goes into the layer `name`; None where pictures do."""
+        return [None, *self._up_to(name)][-2]
+
+    def shape(self, layer, weights, convention="caffe"):
+        """Of what `layer` puts out for one picture, not yet pooled: [h, w, c] or [n]."""
+        import tensorflow as tf
+
+        picture = tf.zeros([1, self.module.INPUT_SIZE, self.module.INPUT_SIZE, 3])
+        options = self.conventions[convention]
+        return self.module.activations(picture, weights, None, layer, **options)[layer].shape[1:]
+
+    def _up_to(self, layer):
+        names = [None, *self.module.LAYERS]
+        return names[1 : names.index(layer) + 1]
+
     def last_map(self, layer):
         """The last convolution up to `layer`."""
-        names = [*self.module.LAYERS]
-        below = names[: names.index(layer) + 1]
-        return [name for name in below if len(self.module.KERNELS.get(name, ())) == 4][-1]
+        maps = [name for name in self._up_to(layer) if len(self.module.KERNELS.get(name, ())) == 4]
+        return maps[-1]
 
     def activations(self, images, weights, convention="caffe"):
         """Layer -> what it puts out for pictures prepared by `preprocess` with the convention."""

@@ -27,7 +27,7 @@ def read(path, kernels, asset="weights"):
     layers = READERS.get(path.suffix, pickles).load(path)
     try:
         layers = _named(layers, kernels)
-        return {name: _checked(name, layers[name], shape) for name, shape in kernels.items()}
+        return {name: checked(name, layers[name], shape) for name, shape in kernels.items()}
     except ValueError as error:
         raise ValueError(f"{path}: {error}; {remedy}") from None
 
@@ -61,7 +61,7 @@ def _named(layers, kernels):
     return layers
 
 
-def _checked(name, layer, shape):
+def checked(name, layer, shape):
     """Kernel and bias as float32, if they are finite floats of the expected shapes."""
     expected = f"{name}: expected a kernel {shape} and a bias {shape[-1:]} of finite floats"
     arrays = list(layer) if isinstance(layer, list | tuple) else [layer]

@@ -28,7 +28,7 @@ from lab.files import replace
 from lab.formats.weights import digest as weights_digest
 from lab.runs import folders, metrics, pictures, plots, report, strangeness
 from lab.runs import record as records
-from lab.runs.run import softmax
+from lab.runs.run import Run, load, softmax
 from lab.training import heads
 from lab.training.loop import best_epoch
 
@@ -48,7 +48,10 @@ def begin(options, args, method):
             folder, before = folders.stopped(args.out, args.name)
             held.enter_context(folders.held(folder))
             args = _as_begun(options, args, method, folder, before)
-        run = _read(args, method, held)
+        start = _start(args)
+        if start and not before:
+            args = _as_trained(options, args, start)
+        run = _read(args, method, held, start)
         if before:
             run.go_on(folder, before)
         else:
@@ -69,6 +72,7 @@ class Begun:
 
     rows: those of the dataset that train, and those that validate.
     held: what ends with the run, such as the lock of its folder.
+    start: the trained run that it goes on from, if any.
     folder: None until the first result is there to be kept.
     """
 
@@ -78,6 +82,7 @@ class Begun:
     rows: tuple
     record: records.Record
     held: ExitStack
+    start: Run | None = None
     folder: Path | None = None
 
     def go_on(self, folder, before):
@@ -86,6 +91,9 @@ class Begun:
         pictures.check_same(folder, before, self.dataset, record.data.sha256, remedy)
         if record.weights.sha256 != before.weights.sha256:
             found = f"{record.weights.path} holds other weights than the run was begun with"
+            raise ValueError(f"{folder}: {found}; {remedy}")
+        if record.start != before.start:
+            found = f"{self.args.run} is not as it was when the run was begun from it"
             raise ValueError(f"{folder}: {found}; {remedy}")
         if record.split != before.split.model_copy(update={"by": record.split.by}):
             raise ValueError(f"{folder}: its pictures were split otherwise; {remedy}")
@@ -211,16 +219,53 @@ def _as_begun(options, args, method, folder, before):
     return begun
 
 
-def _read(args, method, held):
+def _start(args):
+    """The trained run that `--run` names, if this training has the option."""
+    if getattr(args, "run", None) is None:
+        return None
+    return load(args.run, args.weights, args.preprocess, args.demo)
+
+
+# What a run trained on, and how it was split: only what did not train its head can validate.
+INPUT = ("data", "limit", "seed", "split", "val_fraction", "group_pattern", "skip_broken")
+
+
+def _as_trained(options, args, start):
+    """The arguments, with the network and the input of the run to start from."""
+    record = start.record
+    known = {**record.arguments, **record.files, "seed": record.seed}
+    known |= {"network": record.network, "layer": record.layer, "preprocess": record.preprocess}
+    args = Namespace(**vars(args))
+    for name in ("network", "layer", "preprocess", *INPUT):
+        given, trained = getattr(args, name), known.get(name, options.get_default(name))
+        if given not in (options.get_default(name), trained):
+            option = f"--{name.replace('_', '-')}"
+            raise ValueError(
+                f"{start.folder}: was trained with {option} {trained}, not {given}: "
+                f"leave {option} out"
+            )
+        setattr(args, name, trained)
+    args.demo = record.demo or record.drawn
+    return args
+
+
+def _read(args, method, held, start):
     """A Begun of what the arguments name."""
     network = networks.named(args.network)
     layer = args.layer or network.layer
     network.check_layer(layer)
     dataset = inputs.labelled(args, inputs.DATA, stand_ins.dataset)
-    weights = inputs.weights(network, args.weights, args.demo)
+    weights = start.weights if start else inputs.weights(network, args.weights, args.demo)
     rows, split = _split(dataset, args)
     record = _described(args, method, layer, dataset, weights, split)
-    return Begun(args, dataset, weights, rows, record, held)
+    if start:
+        sha256 = weights_digest({**weights, "head": start.head.get_weights()})
+        update = {
+            "weights": start.record.weights,
+            "start": records.Start(path=str(start.folder), sha256=sha256),
+        }
+        record = record.model_copy(update=update)
+    return Begun(args, dataset, weights, rows, record, held, start)
 
 
 def _split(dataset, args):

@@ -68,6 +68,13 @@ class Weights(Part):
     sha256: Sha256
 
 
+class Start(Part):
+    """The trained run that a training goes on from: its layers and its head."""
+
+    path: Place
+    sha256: Sha256
+
+
 class Data(Part):
     path: Place
     sha256: Sha256
@@ -122,6 +129,7 @@ class Record(Part):
     seed: Count
     names: Annotated[list[Name], Field(min_length=2), FailFast()]
     weights: Weights
+    start: Start | None = None
     data: Data
     split: Split
     temperature: Annotated[float, Field(gt=0)] = 1.0

@@ -12,7 +12,7 @@ from lab.features.extraction import extract
 from lab.formats.weights import digest
 from lab.runs import asked, strangeness
 from lab.runs.record import Record
-from lab.training import heads
+from lab.training import heads, tuned_layers
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,6 +20,7 @@ class Run:
     """A trained run: its record, the weights of its network, and the head on one of its layers.
 
     usual: what tells how strange a picture is; None in runs begun before there was such a file.
+    tuned: the layers of `weights` that it trained, and are not those of the weights file.
     """
 
     folder: Path
@@ -27,6 +28,7 @@ class Run:
     weights: dict
     head: keras.Model
     usual: strangeness.Strangeness | None = None
+    tuned: tuple[str, ...] = ()
 
     @property
     def names(self):
@@ -105,6 +107,10 @@ def load(folder, weights=None, preprocess=None, demo=False):
         same = "" if record.demo else "name the same file with --weights, or "
         asked_for = file or "today's random weights"
         raise ValueError(asked.not_its(folder, record, asked_for, f"{same}train again"))
+    tuned = {}
+    if record.method == "fine-tuning":
+        tuned = tuned_layers.read(folder / tuned_layers.FILE, network.module.KERNELS)
     width, classes = network.layers[record.layer], len(record.names)
     head = heads.load(folder / "head.keras", width, classes)
-    return Run(folder, record, layers, head, strangeness.load(folder / strangeness.FILE, width))
+    usual = strangeness.load(folder / strangeness.FILE, width)
+    return Run(folder, record, {**layers, **tuned}, head, usual, (*tuned,))

@@ -66,6 +66,15 @@ def of(choice, names):
     return CHOICES[choice](names)
 
 
+def by_epoch(augment, count, seed):
+    """`augment` for a training on `count` pictures: of images, labels, their rows and the epoch."""
+
+    def augmented(images, labels, rows, epoch):
+        return augment(images, labels, tf.gather(draws(count, seed, epoch), rows))
+
+    return augmented
+
+
 def none(names):
     """Everything stays."""
 

@@ -3,6 +3,7 @@
 It knows a model, an optimizer and a folder, and nothing of what the model is or what it learns.
 """
 
+import functools
 import time
 
 import numpy as np
@@ -16,21 +17,30 @@ from lab.training.keeper import Keeper
 class Examples:
     """What a model learns from and is judged by.
 
-    inputs: [n, ...], as the model takes them but for their type.
+    inputs: [n, ...], as the model takes them but for their type; or a function of rows.
     labels: int [n], below `classes`. weights: float32 [n], how much each counts in training.
     at_once: rows that the model is judged by in one go.
+    augment: what happens to inputs and labels of these rows in this epoch; see `augmentation`.
     """
 
-    def __init__(self, inputs, labels, weights, classes, at_once=4096):
+    def __init__(self, inputs, labels, weights, classes, at_once=4096, augment=None):
         # Tensors: as arrays they would be copied into every graph that uses them.
-        self.inputs, self.labels, self.weights = map(tf.constant, (inputs, labels, weights))
-        self.classes, self.at_once = classes, at_once
+        self.labels, self.weights = map(tf.constant, (labels, weights))
+        self.inputs = (
+            inputs if callable(inputs) else functools.partial(tf.gather, tf.constant(inputs))
+        )
+        self.classes, self.at_once, self.augment = classes, at_once, augment
 
-    def batch(self, rows):
-        """Inputs float32 [b, ...], targets one-hot [b, classes], weights [b] of these rows."""
-        targets = tf.one_hot(tf.gather(self.labels, rows), self.classes)
-        inputs = tf.cast(tf.gather(self.inputs, rows), tf.float32)
-        return inputs, targets, tf.gather(self.weights, rows)
+    def batch(self, rows, epoch=None):
+        """Inputs float32 [b, ...], targets one-hot [b, classes], weights [b] of these rows.
+
+        epoch: in which they train, and are augmented; None to be judged by.
+        """
+        inputs, labels = self.inputs(rows), tf.gather(self.labels, rows)
+        if self.augment and epoch is not None:
+            inputs, labels = self.augment(inputs, labels, rows, epoch)
+        targets = tf.one_hot(labels, self.classes)
+        return tf.cast(inputs, tf.float32), targets, tf.gather(self.weights, rows)
 
 
 def weights_of(labels, training, choice=None):
@@ -47,7 +57,7 @@ def fit(model, loss, optimizer, step, examples, rows, args, folder, watch=None, 
         the scores [b, classes] before the change.
     rows: those that train and those that validate, by which the best epoch is chosen.
     args: has epochs, batch_size, seed, learning_rate and patience, the epochs without a lower
-        validation loss after which it stops.
+        validation loss after which it stops; None lets all epochs run.
     folder: gets `history.csv`, and `checkpoints`, from which a training that was stopped goes on
         and ends as if it had not been.
     watch: called with the history after each epoch. strategy: of tf.distribute.
@@ -76,7 +86,7 @@ def fit(model, loss, optimizer, step, examples, rows, args, folder, watch=None, 
 
 def _is_over(history, args):
     waited = len(history) - best_epoch(history) if len(history) else 0
-    return len(history) >= args.epochs or waited >= args.patience
+    return len(history) >= args.epochs or waited >= (args.patience or args.epochs)
 
 
 def best_epoch(history):
@@ -104,7 +114,8 @@ def _batches(examples, training, args, epochs_done):
     def epoch(number):
         seed = tf.stack([tf.constant(args.seed, tf.int64), number])
         rows = tf.random.experimental.stateless_shuffle(training, seed)
-        return tf.data.Dataset.from_tensor_slices(rows).batch(args.batch_size)
+        batches = tf.data.Dataset.from_tensor_slices(rows).batch(args.batch_size)
+        return batches.map(lambda rows: (rows, number))
 
     epochs = tf.data.Dataset.range(epochs_done, args.epochs)
     return epochs.flat_map(epoch).map(examples.batch, num_parallel_calls=2).prefetch(4)
@@ -114,8 +125,8 @@ def _learner(step, batches, strategy):
     """A function that takes a number of steps; the mean loss and accuracy on the way."""
 
     def one(inputs, targets, weights):
-        loss, scores = step(inputs, targets, weights)
         count = tf.cast(tf.shape(targets)[0], tf.float32)
+        loss, scores = step(inputs, targets, weights * _share(count))
         return tf.stack([loss * count, _right(scores, targets), count])
 
     @tf.function
@@ -127,6 +138,18 @@ def _learner(step, batches, strategy):
         return totals
 
     return lambda steps: _means(learn(tf.constant(steps)))
+
+
+def _share(count):
+    """What a picture on this replica counts, so that all of the batch count alike.
+
+    Each replica takes the mean over the pictures it has, and these are not always equally many.
+    """
+    context = tf.distribute.get_replica_context()
+    if context.num_replicas_in_sync == 1:
+        return 1.0
+    mean = context.all_reduce(tf.distribute.ReduceOp.MEAN, count)
+    return count / mean
 
 
 def _judge(model, loss, examples):

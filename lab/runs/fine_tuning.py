@@ -1,0 +1,114 @@
+"""What a run of fine-tuning needs beyond others: the part that learns, and what it learns from."""
+
+import functools
+import math
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from lab import networks
+from lab.console import notice
+from lab.data import images
+from lab.data.dataset import sign_names
+from lab.features.extraction import extract
+from lab.training import augmentation, loop, tuned_layers
+from lab.training.tuned import Tuned
+
+AT_ONCE = 256  # pictures that the network is judged by in one go
+
+
+class Material:
+    """The part of a run's network that learns, as it starts, and the pictures it learns from.
+
+    Layers below the first that learns say the same about a picture in every epoch. So they see each
+    picture once, where what they say is small enough to be kept; not if pictures change by epoch.
+    """
+
+    def __init__(self, run):
+        args, self.run = run.args, run
+        self.network, self.layer = networks.named(args.network), run.record.layer
+        names = self.network.learning(args.unfreeze, self.layer)
+        self.below = self.network.below(names[0]) if names else self.layer
+        keepable = self._is_small(names)
+        self.augment = args.augment or ("none" if keepable else _suitable(run.dataset.names))
+        self.kept = keepable and self.augment == "none"
+        if keepable and not self.kept:
+            notice(
+                f"Each epoch changes the pictures (--augment {self.augment}), so they go through "
+                f"all of {self.network.name} each time; with --augment none up to {self.below} once"
+            )
+
+    def _is_small(self, names):
+        """Whether what the frozen layers say is what `extract` keeps of them, thousands of numbers.
+
+        The maps of a convolution take 3 to 5 GB for the signs of train.p.
+        """
+        if self.below is None or not names:
+            return not names
+        shape = self.network.shape(self.below, self.run.weights, self.run.args.preprocess)
+        return self.network.layers.get(self.below) == math.prod(shape)
+
+    def model(self, new_layer):
+        """The network with the head of the run it starts from, or else a `new_layer`: a Tuned."""
+        run, args = self.run, self.run.args
+        width, classes = self.network.layers[self.layer], len(run.dataset.names)
+        head = new_layer(width, classes, args.seed)
+        if run.start:  # built here: where several devices compute, each has its own
+            head = keras.models.clone_model(run.start.head)
+            head.set_weights(run.start.head.get_weights())
+        return Tuned(
+            self.network, run.weights, head, self.layer, args.unfreeze, args.preprocess,
+            tf.as_dtype(run.record.precision), args.dropout, args.seed, self.kept,
+        )  # fmt: skip
+
+    def examples(self):
+        """The Examples that the model learns from, and is judged by."""
+        run, args, dataset = self.run, self.run.args, self.run.dataset
+        inputs, augment = dataset.images, None
+        if self.kept:
+            inputs = extract(
+                dataset.images, run.weights, args.preprocess, run.record.precision, args.cache,
+                self.network, self.below,
+            )  # fmt: skip
+        elif not isinstance(inputs, np.ndarray):
+            inputs = functools.partial(_decoded, inputs, self.network.module.INPUT_SIZE)
+        if self.augment != "none":
+            chosen = augmentation.of(self.augment, dataset.names)
+            augment = augmentation.by_epoch(chosen, len(dataset), args.seed)
+        weights = loop.weights_of(dataset.labels, run.rows[0], args.class_weight)
+        names = dataset.names
+        return loop.Examples(inputs, dataset.labels, weights, len(names), AT_ONCE, augment)
+
+
+def finish(run, model, history):
+    """Write what was trained, figures, plots and report; the record of the run that has ended."""
+    before = run.start.tuned if run.start else ()
+    run.weights = model.weights_now()
+    changed = {
+        name: run.weights[name] for name in run.weights if name in (*before, *model.unfrozen)
+    }
+    tuned_layers.write(run.folder / tuned_layers.FILE, changed)
+    return run.finish(model.head, history, run.features())
+
+
+def _suitable(names):
+    """The augmentation for classes of these names."""
+    return "signs" if {*names} <= {*sign_names()} else "photos"
+
+
+def _decoded(paths, side, rows):
+    """The pictures `rows` of these files, uint8 RGB [b, side, side, 3]."""
+
+    def read(rows):
+        chosen = [paths[row] for row in rows]
+        return np.stack([*images.in_threads(functools.partial(_squeezed, side), chosen)])
+
+    found = tf.numpy_function(read, [rows], tf.uint8)
+    return tf.ensure_shape(found, [None, side, side, 3])
+
+
+def _squeezed(side, path):
+    array = images.read(path, side)
+    resized = tf.image.resize(array, (side, side), antialias=True)
+    return np.round(resized).astype(np.uint8)

@@ -1,0 +1,105 @@
+"""Step 5: fine-tuning, the other method: not only the new last layer learns, the network below too.
+
+    python train_finetuning.py --run runs/latest     from the head of step 4: it no longer guesses
+    python train_finetuning.py                       from the weights file, with an untrained head
+    python train_finetuning.py --unfreeze fc6        let go of the dense layers alone: minutes
+    python train_finetuning.py --augment none        every epoch with the very same pictures
+    python train_finetuning.py --resume              go on after it was stopped
+    python train_finetuning.py --demo                no file needed
+
+Steps are small, for the network knows much already and should not forget it. Writes a run folder
+like step 4: feature_extraction.py, evaluate.py and visualize.py take it by `--run`.
+"""
+
+import sys
+
+from feature_extraction import new_layer
+from lab.command_line import TRAINING, parser, user_errors
+from lab.console import say
+
+FASTER = 3  # than convolutions, which fit all pictures: dense layers have more to learn
+DECAY = 0.01  # of a kernel, times the step size
+LONGEST = 1.0  # of a gradient, all layers together: a single odd batch does no harm
+
+
+def train(model, examples, rows, args, folder, watch=None):
+    """Train the layers of the `model` that learn; the history.
+
+    model: a network with a head; pictures [n, h, w, 3] -> scores [n, classes]. rows: those of the
+        examples that train and those that validate; the model is left as it was after the epoch
+        with the lowest validation loss. folder: where the training keeps what a later start needs.
+    """
+    import keras
+    import tensorflow as tf
+
+    from lab.training import loop
+    from lab.training.optimizers import LayerwiseAdamW, update, warmup_cosine
+
+    # Kernel and bias of each layer from --unfreeze up, and of the head.
+    variables = [each for layer in model.learning.values() for each in layer]
+    steps = args.epochs * -(-len(rows[0]) // args.batch_size)
+    rate = warmup_cosine(args.learning_rate, steps)  # up for a twentieth of them, then down to 0
+    factors = [
+        1 if name.startswith("conv") else FASTER
+        for name, layer in model.learning.items()
+        for _ in layer
+    ]
+    optimizer = LayerwiseAdamW(rate, factors, DECAY)
+    loss = keras.losses.CategoricalCrossentropy(
+        from_logits=True, label_smoothing=args.label_smoothing
+    )
+
+    def step(pictures, targets, weights):
+        """One step downhill on a batch: pictures [b, h, w, 3], one-hot targets [b, classes]."""
+        with tf.GradientTape() as tape:
+            scores = model(pictures, training=True)  # [b, classes]
+            error = loss(targets, scores, weights)
+        gradients = tape.gradient(error, variables)  # nothing stops it on the way down
+        update(optimizer, gradients, LONGEST)
+        return error, scores
+
+    return loop.fit(model, loss, optimizer, step, examples, rows, args, folder, watch)
+
+
+def command_line():
+    options = parser(
+        __doc__, "--run", "--unfreeze", "--augment", "--dropout", "--distribute", *TRAINING
+    )
+    options.set_defaults(out="runs", epochs=5, learning_rate=1e-4)
+    options.set_defaults(patience=None)  # the step size comes down to 0 with the last epoch
+    return options
+
+
+def main(argv=None):
+    options = command_line()
+    args = options.parse_args(argv)
+
+    from lab import inputs
+    from lab.runs import asked
+
+    with user_errors():
+        asked.check(args, data=inputs.DATA)
+
+    from lab import device  # TensorFlow takes seconds to load: wrong names need not wait
+
+    device.prepare()
+    from lab.runs import fine_tuning
+    from lab.runs.begun import begin
+
+    stopped = "interrupted; go on with `python train_finetuning.py --resume`"
+    with user_errors(stopped), begin(options, args, "fine-tuning") as run:
+        material = fine_tuning.Material(run)
+        examples = material.examples()
+        with device.strategy(args.distribute).scope():
+            model = material.model(new_layer)
+            folder = run.keep()  # not before all was good
+            history = train(model, examples, run.rows, run.args, folder, run.watch)
+        record = fine_tuning.finish(run, model, history)
+
+    accuracy = record.metrics.validation.accuracy
+    say(f"Best epoch by validation loss: {record.best_epoch}, accuracy {accuracy:.3f}")
+    say(f"Report: {folder / 'report.html'}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
