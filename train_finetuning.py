@@ -78,7 +78,7 @@ def main(argv=None):
     from lab.runs import asked
 
     with user_errors():
-        asked.check(args, data=inputs.DATA)
+        asked.check(args, data=None if args.run else inputs.DATA)  # a run knows its own
 
     from lab import device  # TensorFlow takes seconds to load: wrong names need not wait
 
