@@ -46,8 +46,15 @@ def read(file, at_least=None):
     when the file cannot be opened, ValueError when it holds no picture, a damaged one, one of over
     64 million pixels, or one that takes too long to decode.
     """
+    with held(file, at_least) as picture:
+        return picture
+
+
+@contextmanager
+def held(file, at_least=None):
+    """`read`, with the memory it takes reserved until the block ends, for what is made of it."""
     with ExitStack() as memory:  # given back when `_read` has let go of all it holds
-        return _read(file, at_least, memory)
+        yield _read(file, at_least, memory)
 
 
 def check(path):
