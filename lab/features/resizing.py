@@ -5,6 +5,7 @@ from PIL import Image
 
 from lab.data import images
 
+FLOATS = 16  # bytes that `preprocess` takes for each pixel of a whole picture
 ENOUGH = 2  # times the side of the square: from there on no picture need be larger
 
 
@@ -18,7 +19,7 @@ def prepared(path, network, convention):
     """
     if convention == "caffe":
         return network.preprocess(squeezed(path, network.INPUT_SIZE)[np.newaxis], convention)
-    with images.held(path) as picture:
+    with images.held(path, more=FLOATS) as picture:
         return network.preprocess(picture[np.newaxis], convention)
 
 
