@@ -206,11 +206,11 @@ def preprocess(images, convention="caffe"):
         raise ValueError(f"preprocess: expected RGB [n, height, width, 3], found {images.shape}")
     size = (INPUT_SIZE, INPUT_SIZE)
     if convention == "caffe":
-        images = tf.gather(images, [2, 1, 0], axis=-1) - BGR_MEAN
+        images = tf.reverse(images, [-1]) - BGR_MEAN
         return tf.image.resize(images, size, antialias=not _enlarges(images.shape))
     if convention == "course":
-        images -= tf.reduce_mean(images, axis=[1, 2, 3], keepdims=True)
-        return tf.raw_ops.ResizeBilinear(images=images, size=size)
+        mean = tf.reduce_mean(images, axis=[1, 2, 3], keepdims=True)
+        return tf.raw_ops.ResizeBilinear(images=images, size=size) - mean
     raise ValueError(f"preprocess: expected convention caffe or course, found {convention!r}")
 
 

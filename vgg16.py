@@ -145,10 +145,10 @@ def preprocess(images, convention="caffe"):
         raise ValueError(f"preprocess: expected RGB [n, height, width, 3], found {images.shape}")
     if convention not in ("caffe", "course"):
         raise ValueError(f"preprocess: expected convention caffe or course, found {convention!r}")
-    images = tf.gather(images, [2, 1, 0], axis=-1) - BGR_MEAN
     size = (INPUT_SIZE, INPUT_SIZE)
     if convention == "course":
-        return tf.image.resize(_centred_square(images), size)
+        images = tf.image.resize(_centred_square(images), size)
+    images = tf.reverse(images, [-1]) - BGR_MEAN
     return tf.image.resize(images, size, antialias=not _enlarges(images.shape))
 
 

@@ -202,7 +202,7 @@ def test_of_a_run_without_strangeness_the_rest_is_said(run, capsys):
     assert "Accuracy           0.800" in (said := capsys.readouterr().out)
     assert "Strange" not in said
     assert json.loads((run / "evaluation.json").read_text())["strange"] is None
-    assert "strange" not in (run / "report.html").read_text()
+    assert "called strange" not in (run / "report.html").read_text()
 
 
 def test_picture_files_are_evaluated_like_arrays(tmp_path):

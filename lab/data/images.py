@@ -46,8 +46,15 @@ def read(file, at_least=None):
     when the file cannot be opened, ValueError when it holds no picture, a damaged one, one of over
     64 million pixels, or one that takes too long to decode.
     """
-    with ExitStack() as memory:  # given back when `_read` has let go of all it holds
-        return _read(file, at_least, memory)
+    with held(file, at_least) as picture:
+        return picture
+
+
+@contextmanager
+def held(file, at_least=None, more=0):
+    """`read`, with its memory reserved until the block ends, and `more` bytes for each pixel."""
+    with ExitStack() as memory:  # of what `_read` holds, all is let go by then
+        yield _read(file, at_least, more, memory)
 
 
 def check(path):
@@ -137,13 +144,13 @@ class _Refused(Exception):
 # ---- from a file to an array ---------------------------------------------------------------------
 
 
-def _read(file, at_least, memory):
+def _read(file, at_least, more, memory):
     with _opened(file) as image:
         coefficients = _coefficients(image)
         factor = _factor(image.size, at_least) if at_least else 1
         if factor > 1 and image.draft(None, (at_least, at_least)):  # a JPEG
             factor = 1
-        decoded = image.width * image.height * BYTES_A_PIXEL.get(image.format, 11)
+        decoded = image.width * image.height * (BYTES_A_PIXEL.get(image.format, 11) + more)
         memory.enter_context(DECODED.reserved(coefficients + decoded))
         return _array(_rgb(image, factor, 16 * (at_least or math.inf)))
 

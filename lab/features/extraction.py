@@ -14,7 +14,7 @@ import tensorflow as tf
 from lab import device
 from lab.console import progress
 from lab.data import images
-from lab.features import by_picture, small_pictures
+from lab.features import by_picture, resizing, small_pictures
 from lab.features.cache import fill
 from lab.features.rounding import in_precision
 from lab.formats.weights import digest as weights_digest
@@ -78,8 +78,9 @@ class Frozen:
 
     def prepared(self, picture):
         """One picture, RGB or a path, as the network wants it: [1, side, side, 3]."""
-        array = picture if isinstance(picture, np.ndarray) else images.read(picture)
-        return self.network.module.preprocess(array[np.newaxis], self.convention)
+        if isinstance(picture, np.ndarray):
+            return self.network.module.preprocess(picture[np.newaxis], self.convention)
+        return resizing.prepared(picture, self.network.module, self.convention)
 
     def text(self, version):
         """All that features depend on beside the pictures."""
@@ -152,7 +153,8 @@ def _load(pictures, how, rows):
             batch = tf.concat(list(pool.map(how.prepared, pictures[rows])), axis=0)
     # One shape for all batches: TensorFlow compiles the network for each shape it meets.
     missing = min(how.network.batch, len(pictures)) - len(batch)
-    return len(batch), tf.pad(batch, [[0, missing], [0, 0], [0, 0], [0, 0]])
+    padded = tf.pad(batch, [[0, missing], [0, 0], [0, 0], [0, 0]]) if missing else batch
+    return len(batch), padded
 
 
 def _one_ahead(function, items):

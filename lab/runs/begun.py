@@ -168,10 +168,10 @@ class Begun:
     def _learn_what_is_usual(self, features):
         """Write what tells strange pictures; the share of its false alarms on validation."""
         labels, tracks, validation = self.dataset.labels, self.dataset.tracks, self.rows[1]
-        usual = strangeness.fit(features, labels, self.rows, self.args.seed)
+        usual, values = strangeness.fit(features, labels, self.rows, self.args.seed)
         replace(self.folder / strangeness.FILE, usual.save)
         groups = None if tracks is None else tracks[validation]
-        return strangeness.false_alarms(usual.of(features[validation]), groups)
+        return strangeness.false_alarms(values, groups)
 
     def _draw(self, seen, unseen, probabilities, history):
         folder, labels, names = self.folder, unseen.labels, unseen.names

@@ -212,6 +212,14 @@ def test_killed_before_the_checkpoints_are_removed_it_has_ended(whole, monkeypat
     assert left("runs/mine") == whole
 
 
+def test_what_was_begun_with_lbfgs_ends_with_its_penalty(monkeypatch, capsys):
+    options = [*OPTIONS, "--solver", "lbfgs"]
+    killed(monkeypatch, lambda patch: patch.setattr(begun.Begun, "finish", die_here), *options)
+    capsys.readouterr()
+    train("--resume")
+    assert capsys.readouterr().out.splitlines()[-2].startswith("Best L2 penalty by validation loss")
+
+
 PROGRAM = """
 import os, sys
 sys.path[:0] = ["{project}", "{project}/tests", "{project}/tests/runs"]
@@ -338,7 +346,18 @@ def stopped(monkeypatch):
         (lambda: Path(FIRST).rename("signs/class 1/99.png"), "class 1/03.png is gone"),
         (lambda: shutil.copy(LAST, "signs/class 3/99.png"), "class 3/99.png was not there"),
         (lambda: shutil.copyfile(FIRST, LAST), "class 3/59.png was changed last"),
-        (lambda: Path("signs/class 1").rename("signs/class 9"), "the class class 1 is gone"),
+        (
+            lambda: Path("signs/class 1").rename("signs/class 1b"),
+            "the class class 1 is gone, class 1b was not there",
+        ),
+        (
+            lambda: shutil.copytree("signs/class 1", "signs/class 9"),
+            "the class class 9 was not there",
+        ),
+        (
+            lambda: Path("signs/class 0/50.png").rename("signs/class 1/00.png"),
+            "class 0/50.png is gone",
+        ),
     ],
 )
 def test_what_is_another_among_the_pictures_is_named(change, said, capsys):

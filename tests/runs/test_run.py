@@ -41,7 +41,7 @@ def pictures():
 @pytest.fixture
 def run(pictures):
     features, rows = pixels_of(pictures), (np.arange(40), np.arange(40, 60))
-    usual = strangeness.fit(features, np.arange(60) % CLASSES, rows)
+    usual, _ = strangeness.fit(features, np.arange(60) % CLASSES, rows)
     head = keras.Sequential([keras.Input([WIDTH]), keras.layers.Dense(CLASSES)])
     return Run(Path("run"), Record.model_validate_json(json.dumps(RECORD)), {}, head, usual)
 
