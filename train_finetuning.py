@@ -94,7 +94,7 @@ def main(argv=None):
             model = material.model(new_layer)
             folder = run.keep()  # not before all was good
             history = train(model, examples, run.rows, run.args, folder, run.watch)
-        record = fine_tuning.finish(run, model, history)
+        record = material.finish(model, history)
 
     accuracy = record.metrics.validation.accuracy
     say(f"Best epoch by validation loss: {record.best_epoch}, accuracy {accuracy:.3f}")

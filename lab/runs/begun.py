@@ -110,6 +110,11 @@ class Begun:
         self.weights = None  # 244 MB nobody needs any more
         return features
 
+    def note(self, **arguments):
+        """Put on record what was chosen where the command line left it open."""
+        arguments = {**self.record.arguments, **arguments}
+        self.record = self.record.model_copy(update={"arguments": arguments})
+
     def keep(self):
         """The run folder, made when it is first asked for, and `OUT/latest` pointing to it."""
         if self.folder is None:

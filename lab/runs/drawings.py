@@ -54,6 +54,16 @@ def filters(kernel, path):
     return drawn
 
 
+def sheet(picture, path):
+    """Augmented pictures: uint8 RGB [h, w, 3] from `augmentation.sheet`, the first column as is."""
+    title = "The same pictures as they are, left, and as other epochs see them"
+    height, width = picture.shape[:2]
+    with figure(path, WIDTH * height / width + 0.4, title) as drawn:
+        drawn.set_layout_engine("compressed")
+        show(drawn.subplots(), picture)
+    return drawn
+
+
 def _mosaic(tiles, columns):
     """Tiles [n, height, width, channels], 0-1, with white lines between them, as one image."""
     n, height, width, channels = tiles.shape

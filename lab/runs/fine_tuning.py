@@ -12,10 +12,12 @@ from lab.console import notice
 from lab.data import images
 from lab.data.dataset import sign_names
 from lab.features.extraction import extract
+from lab.runs import drawings
 from lab.training import augmentation, loop, tuned_layers
 from lab.training.tuned import Tuned
 
 AT_ONCE = 256  # pictures that the network is judged by in one go
+SHOWN = 6  # pictures of which the report shows what augmentation makes
 
 
 class Material:
@@ -33,6 +35,7 @@ class Material:
         keepable = self._is_small(names)
         self.augment = args.augment or ("none" if keepable else _suitable(run.dataset.names))
         self.kept = keepable and self.augment == "none"
+        run.note(augment=self.augment)
         if keepable and not self.kept:
             notice(
                 f"Each epoch changes the pictures (--augment {self.augment}), so they go through "
@@ -65,14 +68,12 @@ class Material:
     def examples(self):
         """The Examples that the model learns from, and is judged by."""
         run, args, dataset = self.run, self.run.args, self.run.dataset
-        inputs, augment = dataset.images, None
+        inputs, augment = self._pictures(), None
         if self.kept:
             inputs = extract(
                 dataset.images, run.weights, args.preprocess, run.record.precision, args.cache,
                 self.network, self.below,
             )  # fmt: skip
-        elif not isinstance(inputs, np.ndarray):
-            inputs = functools.partial(_decoded, inputs, self.network.module.INPUT_SIZE)
         if self.augment != "none":
             chosen = augmentation.of(self.augment, dataset.names)
             augment = augmentation.by_epoch(chosen, len(dataset), args.seed)
@@ -80,16 +81,31 @@ class Material:
         names = dataset.names
         return loop.Examples(inputs, dataset.labels, weights, len(names), AT_ONCE, augment)
 
+    def _pictures(self):
+        """Pictures uint8 RGB [n, h, w, 3]; of files a function that decodes some rows."""
+        found = self.run.dataset.images
+        if isinstance(found, np.ndarray):
+            return found
+        return functools.partial(_decoded, found, self.network.module.INPUT_SIZE)
 
-def finish(run, model, history):
-    """Write what was trained, figures, plots and report; the record of the run that has ended."""
-    before = run.start.tuned if run.start else ()
-    run.weights = model.weights_now()
-    changed = {
-        name: run.weights[name] for name in run.weights if name in (*before, *model.unfrozen)
-    }
-    tuned_layers.write(run.folder / tuned_layers.FILE, changed)
-    return run.finish(model.head, history, run.features())
+    def finish(self, model, history):
+        """Write what was trained, figures and report; the record of the run that has ended."""
+        run = self.run
+        run.weights = model.weights_now()
+        names = {*model.unfrozen, *(run.start.tuned if run.start else ())}
+        tuned_layers.write(run.folder, {name: run.weights[name] for name in sorted(names)})
+        if self.augment != "none":
+            self._draw_augmented()
+        return run.finish(model.head, history, run.features())
+
+    def _draw_augmented(self):
+        """A sheet of some pictures that train, and of what they look like in some epochs."""
+        run, pictures = self.run, self._pictures()
+        rows = run.rows[0][:: -(-len(run.rows[0]) // SHOWN)]
+        shown = pictures(tf.constant(rows)) if callable(pictures) else pictures[rows]
+        augment = augmentation.of(self.augment, run.dataset.names)
+        sheet = augmentation.sheet(np.asarray(shown), run.dataset.labels[rows], augment)
+        drawings.sheet(sheet, run.folder / "augmentation.png")
 
 
 def _suitable(names):

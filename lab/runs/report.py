@@ -37,6 +37,11 @@ PLOTS = {
         "A bar that ends within its black range: it is right as often as it says. One that ends "
         "below: trust it less than it trusts itself.",
     ),
+    "augmentation": (
+        "Augmented pictures",
+        "Left some pictures that train, beside them what is made of each in some epochs. Could you "
+        "still name them, and with the same name? Mirrored signs may have another.",
+    ),
     "class_balance": (
         "Class balance",
         "Classes with short bars are learned from few pictures, and judged by few.",

@@ -109,7 +109,7 @@ def load(folder, weights=None, preprocess=None, demo=False):
         raise ValueError(asked.not_its(folder, record, asked_for, f"{same}train again"))
     tuned = {}
     if record.method == "fine-tuning":
-        tuned = tuned_layers.read(folder / tuned_layers.FILE, network.module.KERNELS)
+        tuned = tuned_layers.read(folder, network.module.KERNELS)
     width, classes = network.layers[record.layer], len(record.names)
     head = heads.load(folder / "head.keras", width, classes)
     usual = strangeness.load(folder / strangeness.FILE, width)
