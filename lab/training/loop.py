@@ -70,7 +70,7 @@ def fit(model, loss, optimizer, step, examples, rows, args, folder, watch=None, 
     history = keeper.restore()
     batches = _batches(examples, training, args, len(history))
     learn = _learner(step, iter(strategy.experimental_distribute_dataset(batches)), strategy)
-    judge = _judge(model, loss, examples)
+    judge = _judge(model, loss, examples, strategy.num_replicas_in_sync)
     while not _is_over(history, args):
         begin, epoch = time.perf_counter(), len(history) + 1
         results = (*learn(-(-len(training) // args.batch_size)), *judge(validation))
@@ -124,10 +124,14 @@ def _batches(examples, training, args, epochs_done):
 def _learner(step, batches, strategy):
     """A function that takes a number of steps; the mean loss and accuracy on the way."""
 
+    replicas = strategy.num_replicas_in_sync
+
     def one(inputs, targets, weights):
         count = tf.cast(tf.shape(targets)[0], tf.float32)
-        loss, scores = step(inputs, targets, weights * _share(count))
-        return tf.stack([loss * count, _right(scores, targets), count])
+        # A loss is a mean over the pictures of its replica, which are not always equally many.
+        average = _average(count)
+        loss, scores = step(inputs, targets, weights * count / average)
+        return tf.stack([loss * replicas * average, _right(scores, targets), count])
 
     @tf.function
     def learn(steps):
@@ -140,27 +144,27 @@ def _learner(step, batches, strategy):
     return lambda steps: _means(learn(tf.constant(steps)))
 
 
-def _share(count):
-    """What a picture on this replica counts, so that all of the batch count alike.
-
-    Each replica takes the mean over the pictures it has, and these are not always equally many.
-    """
+def _average(count):
+    """Over the replicas."""
     context = tf.distribute.get_replica_context()
     if context.num_replicas_in_sync == 1:
-        return 1.0
-    mean = context.all_reduce(tf.distribute.ReduceOp.MEAN, count)
-    return count / mean
+        return count
+    return context.all_reduce(tf.distribute.ReduceOp.MEAN, count)
 
 
-def _judge(model, loss, examples):
-    """A function of rows: the model's mean loss and accuracy on them."""
+def _judge(model, loss, examples, replicas):
+    """A function of rows: the model's mean loss and accuracy on them.
+
+    replicas: by how many Keras divides a loss, since the gradients of all of them are summed.
+    """
 
     @tf.function
     def judge(rows):
         inputs, targets, _ = examples.batch(rows)
         scores = model(inputs, training=False)
         count = tf.cast(tf.shape(rows)[0], tf.float32)
-        return tf.stack([loss(targets, scores) * count, _right(scores, targets), count])
+        whole = loss(targets, scores) * replicas * count
+        return tf.stack([whole, _right(scores, targets), count])
 
     def judge_all(rows):
         starts = range(0, len(rows), examples.at_once)
