@@ -42,16 +42,21 @@ def share(name, ceiling):
     return measure
 
 
-def overlap(folder):
-    """A function of the results: pictures/s of a folder, by those of its slower part alone."""
+def overlap(folder, best):
+    """A function of the results: pictures/s of a folder, by the `best` that its parts allow."""
 
     def measure(results):
         names = [f"{folder} {way}" for way in ("lab", "decoding", "network")]
         rounds = zip(*[values(results, name) for name in names], strict=False)
-        quotients = [whole / min(parts) for whole, *parts in rounds if whole and all(parts)]
+        quotients = [whole / best(parts) for whole, *parts in rounds if whole and all(parts)]
         return median(quotients) if quotients else None
 
     return measure
+
+
+def shared(parts):
+    """Pictures/s of parts, each with all cores when alone, that share them: their times add up."""
+    return 1 / sum(1 / part for part in parts)
 
 
 def middle(name):
@@ -88,8 +93,10 @@ BARS = [  # what, and the goal for each of KINDS
     ("first result, s",        "≤", 2,    2,    2,    middle("first result")),
     ("second training, s",     "≤", 10,   10,   10,   middle("second training")),
     ("head epoch, s",          "≤", 0.5,  0.5,  0.5,  middle("head epoch")),
-    ("500x375, of slower",     "≥", 0.85, 0.85, 0.85, overlap("500x375")),
-    ("4000x3000, of slower",   "≥", 0.85, 0.85, 0.85, overlap("4000x3000")),
+    ("500x375, of slower",     "≥", 0.85, 0.85, 0.85, overlap("500x375", min)),
+    ("500x375, of shared",     "≥", 0.9,  0.9,  0.9,  overlap("500x375", shared)),
+    ("4000x3000, of slower",   "≥", 0.85, 0.85, 0.85, overlap("4000x3000", min)),
+    ("4000x3000, of shared",   "≥", 0.9,  0.9,  0.9,  overlap("4000x3000", shared)),
 ]
 # fmt: on
 

@@ -96,6 +96,7 @@ def test_a_folder_is_held_against_the_slower_of_its_parts_round_by_round():
     rates = {"500x375 lab": [90, 50, 70], **parts}
     found = judged(results_with(**{name: {"values": rates[name]} for name in rates}))
     assert found["500x375, of slower"] == (pytest.approx(0.7), False)  # of 0.9 and 0.5
+    assert found["500x375, of shared"] == (pytest.approx(0.9875), True)  # of 1.35 and 0.625
     assert found["4000x3000, of slower"] == (None, None)
 
 

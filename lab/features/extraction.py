@@ -97,9 +97,8 @@ def _computed_of(pictures, how, rows):
 
 def _cut(rows, step):
     """A slice as slices of `step` rows; the last may be shorter."""
-    return [
-        slice(start, min(start + step, rows.stop)) for start in range(rows.start, rows.stop, step)
-    ]
+    starts = range(rows.start, rows.stop, step)
+    return [slice(start, min(start + step, rows.stop)) for start in starts]
 
 
 def computed(pictures, how, chunks):

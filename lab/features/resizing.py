@@ -1,4 +1,4 @@
-"""Picture files at the size of the network: no picture as a whole becomes float32 on the way."""
+"""Picture files at the size of the network, without their pixels all becoming float32 first."""
 
 import numpy as np
 from PIL import Image
@@ -13,9 +13,9 @@ def prepared(path, network, convention):
     """The picture in a file as `network`, a module, wants it: float32 [1, side, side, 3].
 
     What its `preprocess` makes of the decoded picture: but for rounding, if a side is less than
-    four times that of the network. Of larger ones, with convention "caffe", whole blocks of pixels
-    are averaged first, which moves fc7 of photographs by 2 %, as bfloat16 does. "course" passes
-    over pixels instead, and needs to see the very ones it is known for.
+    four times that of the network and none over 32 times. Of larger ones, with convention "caffe",
+    blocks of pixels are averaged first, which moves fc7 of photographs by up to 2 %. "course"
+    passes over pixels instead, and needs the very ones it is known for: all become float32.
     """
     if convention == "caffe":
         return network.preprocess(squeezed(path, network.INPUT_SIZE)[np.newaxis], convention)

@@ -67,6 +67,20 @@ def test_by_the_convention_of_the_course_a_large_file_too_is_prepared_as_an_arra
     np.testing.assert_allclose(found, network.preprocess(array[None], "course"), atol=0.01)
 
 
+@pytest.mark.parametrize("size", [(3000, 3000), (40, 9000)])
+def test_no_large_picture_is_made_float32(tmp_path, monkeypatch, size):
+    pixels, read = [], images.read
+
+    def noted(*arguments, **options):
+        picture = read(*arguments, **options)
+        pixels.append(picture.shape[0] * picture.shape[1])
+        return picture
+
+    monkeypatch.setattr(images, "read", noted)
+    resizing.prepared(written(np.zeros((*size, 3), np.uint8), tmp_path / "a.png"), alexnet, "caffe")
+    assert pixels[0] < 600_000
+
+
 def test_a_whole_picture_keeps_its_memory_reserved_while_it_is_prepared(tmp_path, monkeypatch):
     path = written(noise(100, 100), tmp_path / "a.png")
     monkeypatch.setattr(images, "DECODED", images.Memory(200_000))
