@@ -20,18 +20,23 @@ from lab import device, inputs, networks
 from lab.command_line import recorded
 from lab.console import notice, say
 from lab.data import splits
-from lab.data.dataset import Dataset
+from lab.data.dataset import Dataset, listed
 from lab.data.images import digest as pictures_digest
 from lab.demo import stand_ins
 from lab.features.extraction import extract
 from lab.files import replace
 from lab.formats.weights import digest as weights_digest
-from lab.runs import folders, metrics, pictures, plots, report, strangeness
+from lab.runs import folders, metrics, pictures, plots, report, starting, strangeness
 from lab.runs import record as records
-from lab.runs.run import Run, load, softmax
+from lab.runs.run import Run, softmax
 from lab.training import heads
 from lab.training.loop import best_epoch
 
+# The side of the split on which a class is absent -> what comes of it.
+ABSENT = {
+    "train": "nothing learns to tell them, so all their pictures are mistaken",
+    "validate": "they are learned, but how well is not measured",
+}
 STAMP = "%Y-%m-%dT%H%M%S.%fZ"
 
 
@@ -48,9 +53,9 @@ def begin(options, args, method):
             folder, before = folders.stopped(args.out, args.name)
             held.enter_context(folders.held(folder))
             args = _as_begun(options, args, method, folder, before)
-        start = _start(args)
+        start = starting.run(args)
         if start and not before:
-            args = _as_trained(options, args, start)
+            args = starting.arguments(options, args, start)
         run = _read(args, method, held, start)
         if before:
             run.go_on(folder, before)
@@ -87,7 +92,9 @@ class Begun:
 
     def go_on(self, folder, before):
         """Take up what was begun `before` in a folder. ValueError unless it had the same input."""
-        record, remedy = self.record, "put it back, or leave --resume out to start another run"
+        record, remedy = self.record, "leave --resume out to start another run"
+        if not record.drawn:
+            remedy = f"put it back, or {remedy}"
         pictures.check_same(folder, before, self.dataset, record.data.sha256, remedy)
         if record.weights.sha256 != before.weights.sha256:
             found = f"{record.weights.path} holds other weights than the run was begun with"
@@ -215,43 +222,24 @@ def _as_begun(options, args, method, folder, before):
     """The arguments that the run in `folder` was begun with."""
     if before.method != method:
         raise ValueError(f"{folder}: is a run of {before.method}: go on with it where it was begun")
-    notice(f"Going on with {folder} and the options it was begun with: {before.command}")
     begun = recorded(options, before.arguments, folder / "run.json")
     vars(begun).update(before.files)
+    ignored = _ignored(options, args, begun)
+    ignored = ignored and f"; what is asked for now is ignored: {ignored}"
+    notice(f"Going on with {folder} and the options it was begun with: {before.command}{ignored}")
     # "auto" might measure otherwise today, and the features would not be the same.
     begun.precision = before.precision
     begun.out, begun.name, begun.resume = args.out, args.name, True
     return begun
 
 
-def _start(args):
-    """The trained run that `--run` names, if this training has the option."""
-    if getattr(args, "run", None) is None:
-        return None
-    return load(args.run, args.weights, args.preprocess, args.demo)
-
-
-# What a run trained on, and how it was split: only what did not train its head can validate.
-INPUT = ("data", "limit", "seed", "split", "val_fraction", "group_pattern", "skip_broken")
-
-
-def _as_trained(options, args, start):
-    """The arguments, with the network and the input of the run to start from."""
-    record = start.record
-    known = {**record.arguments, **record.files, "seed": record.seed}
-    known |= {"network": record.network, "layer": record.layer, "preprocess": record.preprocess}
-    args = Namespace(**vars(args))
-    for name in ("network", "layer", "preprocess", *INPUT):
-        given, trained = getattr(args, name), known.get(name, options.get_default(name))
-        if given not in (options.get_default(name), trained):
-            option = f"--{name.replace('_', '-')}"
-            raise ValueError(
-                f"{start.folder}: was trained with {option} {trained}, not {given}: "
-                f"leave {option} out"
-            )
-        setattr(args, name, trained)
-    args.demo = record.demo or record.drawn
-    return args
+def _ignored(options, args, begun):
+    """The options typed now that the run was begun without, or with other values."""
+    usual = {**vars(options.parse_args([])), "out": args.out, "name": args.name, "resume": True}
+    typed = [name for name, value in vars(args).items() if value != usual[name]]
+    others = [name for name in typed if getattr(args, name) != getattr(begun, name)]
+    option = {"cache": "--no-cache"}
+    return ", ".join(option.get(name, f"--{name.replace('_', '-')}") for name in others)
 
 
 def _read(args, method, held, start):
@@ -264,11 +252,7 @@ def _read(args, method, held, start):
     rows, split = _split(dataset, args)
     record = _described(args, method, layer, dataset, weights, split)
     if start:
-        sha256 = weights_digest({**weights, "head": start.head.get_weights()})
-        update = {
-            "weights": start.record.weights,
-            "start": records.Start(path=str(start.folder), sha256=sha256),
-        }
+        update = {"weights": start.record.weights, "start": starting.described(start)}
         record = record.model_copy(update=update)
     return Begun(args, dataset, weights, rows, record, held, start)
 
@@ -287,11 +271,21 @@ def _split(dataset, args):
             "only you can know: --group-pattern. Expect less on pictures from elsewhere."
         )
     rows = splits.split(dataset.labels, groups, args.val_fraction, args.seed)
+    _name_absent(dataset, rows)
     split = {"kind": "random", "train": len(rows[0]), "validation": len(rows[1])}
     if groups is not None:
         by = "tracks" if dataset.tracks is not None else "copies"
         split |= {"kind": "track", "by": "pattern" if args.group_pattern else by}
     return rows, split
+
+
+def _name_absent(dataset, rows):
+    """Say which classes are on one side of the split alone."""
+    for (side, outcome), present in zip(ABSENT.items(), rows, strict=True):
+        absent = np.setdiff1d(dataset.labels, dataset.labels[present])
+        if absent.size:
+            names = listed([dataset.names[label] for label in absent])
+            notice(f"Classes with too few pictures, or groups, to {side} with: {names}: {outcome}")
 
 
 def _described(args, method, layer, dataset, weights, split):

@@ -8,6 +8,7 @@
 import base64
 import json
 import math
+import shlex
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -107,7 +108,7 @@ def page(record, evaluation, classes, epochs, plots):
         expected=EXPECTED[record["split"]["kind"]],
         plots=[_plot(name, plots[name]) for name in _in_order(plots)],
         classes=sorted(classes, key=_hardness),
-        command=record["command"],
+        command=_repeatable(record["command"]),
         recipe=_recipe(record),
         arguments=json.dumps(record["arguments"], indent=2, ensure_ascii=False),
         epochs=epochs,
@@ -115,9 +116,11 @@ def page(record, evaluation, classes, epochs, plots):
 
 
 def _figure(value):
-    """Three decimals, thousands marked; nothing for what is unknown."""
-    if value is None or (isinstance(value, float) and math.isnan(value)):
+    """Three decimals, thousands marked; nothing for what is unknown, a dash for what cannot be."""
+    if value is None:
         return ""
+    if isinstance(value, float) and math.isnan(value):
+        return "–"
     if isinstance(value, list):
         return "–".join(map(_figure, value))
     if isinstance(value, float):
@@ -210,6 +213,21 @@ def _plot(name, content):
 def _hardness(row):
     """Sorts the classes found least often first, those that do not occur last."""
     return math.isnan(row["recall"]), row["recall"]
+
+
+def _repeatable(command):
+    """The command without what is of this one run: its name is taken, and it need not go on."""
+    try:
+        words = iter(shlex.split(command))
+    except ValueError:  # nobody typed it
+        return command
+    kept = []
+    for word in words:
+        if word in ("--name", "--out"):
+            next(words, None)
+        elif word != "--resume" and not word.startswith(("--name=", "--out=")):
+            kept.append(word)
+    return shlex.join(kept)
 
 
 def _recipe(record):

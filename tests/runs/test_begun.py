@@ -434,11 +434,46 @@ def test_a_demo_of_the_version_before_is_gone_on_with(whole, monkeypatch):
     assert left("runs/mine") == whole
 
 
+def test_options_that_are_ignored_when_going_on_are_named(whole, monkeypatch, capsys):
+    killed(monkeypatch, after_an_epoch, *OPTIONS)
+    train("--resume", "--epochs", "40", "--patience", "2", "--no-cache", "--val-fraction", "0.5")
+    said = "; what is asked for now is ignored: --val-fraction, --no-cache, --epochs\n"
+    assert said in capsys.readouterr().err
+    assert left("runs/mine") == whole
+
+
+def test_nothing_is_ignored_of_what_it_was_begun_with(monkeypatch, capsys):
+    killed(monkeypatch, after_an_epoch, *OPTIONS)
+    train("--resume", *OPTIONS)
+    assert "is ignored" not in capsys.readouterr().err
+
+
+def test_other_pictures_drawn_by_another_version_cannot_be_put_back(monkeypatch, capsys):
+    killed(monkeypatch, after_an_epoch, *OPTIONS)
+    few = drawn().take(np.arange(57))
+    monkeypatch.setattr(stand_ins, "dataset", lambda: few)
+    line = complaint(capsys, "--resume")
+    assert line.endswith("holds other pictures; leave --resume out to start another run")
+
+
 def test_an_option_that_is_no_more_is_refused_with_a_sentence(monkeypatch, capsys):
     killed(monkeypatch, after_an_epoch, *OPTIONS)
     older("runs/mine", projector=True)
     line = complaint(capsys, "--resume")
     assert "runs/mine/run.json: projector: no option of this version; leave --resume out" in line
+
+
+def test_a_class_on_one_side_of_the_split_alone_is_named_with_what_comes_of_it(capsys):
+    dataset = drawn()
+    few = dataset.take(np.flatnonzero((dataset.labels != 3) | (dataset.tracks == 3)))
+    begun._split(few, Namespace(split=None, group_pattern=None, val_fraction=0.3, seed=0))
+    begun._name_absent(dataset, (np.flatnonzero(dataset.labels != 2), np.arange(60)))
+    assert capsys.readouterr().err.splitlines() == [
+        "Classes with too few pictures, or groups, to validate with: class 3: they are learned, "
+        "but how well is not measured",
+        "Classes with too few pictures, or groups, to train with: class 2: nothing learns to tell "
+        "them, so all their pictures are mistaken",
+    ]
 
 
 # ---- names --------------------------------------------------------------------------------------

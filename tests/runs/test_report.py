@@ -189,12 +189,28 @@ def test_classes_come_hardest_first_and_one_may_be_called_none(run):
     table = text[text.index("Class by class") :]
     assert table.index("onerror") < table.index("None")
     assert "NaN" not in text
+    assert "none was given its name" in text
+    assert table[table.index("onerror") :].split("\n")[1:3] == ["–", "0.200"]
 
 
 def test_it_says_how_to_repeat_the_run(run):
     text = page(run).text
     for fact in (RECORD["command"], "ab" * 32, "cd" * 32, "2.21.0", "seed"):
         assert fact in text
+
+
+@pytest.mark.parametrize(
+    ("typed", "shown"),
+    [
+        ("python t.py --name x --data 'my signs'", "python t.py --data 'my signs'"),
+        ("python t.py --out=a/b --name=x --resume --epochs 4", "python t.py --epochs 4"),
+        ("python t.py --named --out", "python t.py --named"),
+        ("python 'unbalanced", "python 'unbalanced"),
+    ],
+)
+def test_the_command_to_repeat_a_run_meets_no_run_of_its_name(typed, shown):
+    text = Page(report.page(RECORD | {"command": typed}, {}, [], [], {})).text
+    assert text[text.rindex("How to repeat it") :].splitlines()[1] == shown
 
 
 def test_method_network_and_layer_are_part_of_the_recipe():
@@ -213,7 +229,7 @@ def test_small_figures_are_not_rounded_to_nothing():
     epochs = [{"epoch": 1000, "l2": 0.0003, "loss": 0.12345, "val_loss": float("nan")}]
     text = Page(report.page(RECORD, {}, [], epochs, {})).text
     cells = text[text.rindex("val_loss") :].split()
-    assert cells == ["val_loss", "1,000", "0.0003", "0.123"]
+    assert cells == ["val_loss", "1,000", "0.0003", "0.123", "–"]
 
 
 def test_a_report_that_cannot_be_written_leaves_the_former_one(run, monkeypatch):
