@@ -38,7 +38,7 @@ def run(folder, weights=None, preprocess=None, demo=False):
     folder = folders.found(folder)
     record = records.read(folder)
     if not record.ended:
-        remedy = "go on with `python train_feature_extraction.py --resume`"
+        remedy = f"go on with `python {records.SCRIPTS[record.method]} --resume`"
         raise ValueError(f"{folder}: its training was stopped: {remedy}")
     if preprocess not in (None, record.preprocess):
         raise ValueError(

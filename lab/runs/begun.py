@@ -252,7 +252,9 @@ def _read(args, method, held, start):
     rows, split = _split(dataset, args)
     record = _described(args, method, layer, dataset, weights, split)
     if start:
-        update = {"weights": start.record.weights, "start": starting.described(start)}
+        file = start.record.weights  # whose layers the run `start` may have trained since
+        file = file.model_copy(update={"path": args.weights or file.path})
+        update = {"weights": file, "start": starting.described(start)}
         record = record.model_copy(update=update)
     return Begun(args, dataset, weights, rows, record, held, start)
 

@@ -26,6 +26,10 @@ from lab.console import one_line
 from lab.files import replace_text
 from lab.networks import named
 
+SCRIPTS = {
+    "feature extraction": "train_feature_extraction.py",
+    "fine-tuning": "train_finetuning.py",
+}
 RANDOM = "random weights (--demo)"
 DRAWN = "drawn signs (--demo)"
 TRAIN = "train again with `python train_feature_extraction.py`"
