@@ -117,10 +117,12 @@ def main(argv=None):
             notice(f"Computing on the {device.name()}")
             if trained:
                 run = calibrated(run, *trained, args)
-            probabilities = run.probabilities(dataset.images, args.precision, args.cache)
-            figures, classes = evaluation.evaluate(dataset, probabilities, hashes, args.seed)
+            probabilities, strangeness = run.judged(dataset.images, args.precision, args.cache)
+            figures, classes = evaluation.evaluate(
+                dataset, probabilities, hashes, args.seed, strangeness
+            )
             figures = {**describe(args, run), **figures}
-            evaluation.show(figures, classes)
+            evaluation.show(figures, classes, run.record.split.kind)
             evaluation.write(out, figures, classes, dataset, probabilities)
             if not args.out:
                 report.write(run.folder)

@@ -81,16 +81,18 @@ def main(argv=None):
             head = new_layer(4096, len(sign_names()), args.seed)
         notice(f"Computing on the {device.name()}")
 
+        strangeness = None
         begin = time.perf_counter()
         if run:
-            probabilities = run.probabilities([*pictures.values()], cache=False)
+            probabilities, strangeness = run.judged([*pictures.values()], cache=False)
         else:
             probabilities = inputs.in_batches(
                 lambda batch: name_signs(batch, weights, head, args.preprocess or "caffe"),
                 [*pictures.values()],
             )
         seconds = time.perf_counter() - begin
-        predictions.tell(pictures, probabilities, run.names if run else sign_names(), args)
+        names = run.names if run else sign_names()
+        predictions.tell(pictures, probabilities, names, args, strangeness)
     say(f"Time: {seconds:.3f} seconds")
 
 

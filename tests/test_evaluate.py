@@ -72,6 +72,7 @@ def run(tmp_path, monkeypatch):
     layer.set_weights([SCORE * np.eye(4096, CLASSES), np.zeros(CLASSES)])
     layer.save(folder / "head.keras")
     training_run._write_split(dataset.take(training))
+    training_run._learn_what_is_usual(what_it_shows(dataset.images, WEIGHTS))
     figures = {"loss": 1.0, "accuracy": 2 / 3}
     ended = {"metrics": {"train": figures, "validation": figures}}
     record.write(folder, record.Record.model_validate(described.model_dump() | ended))
@@ -155,7 +156,7 @@ def test_when_all_were_trained_on_there_is_no_accuracy_without(run):
     probabilities = np.eye(CLASSES)[dataset.labels]
     figures, classes = evaluation.evaluate(dataset, probabilities, hashes)
     assert figures["trained_on"]["accuracy_without"] is None
-    evaluation.show(figures, classes)
+    evaluation.show(figures, classes, "track")
 
 
 @pytest.mark.usefixtures("no_plots")
@@ -178,6 +179,30 @@ def test_a_folder_of_signs_is_matched_by_name_or_number(run, tmp_path, capsys, f
 def test_limit_takes_some_pictures_of_every_class(run, test_set, capsys):
     evaluate.main(["--data", "test.p", "--limit", "10"])
     assert "10 pictures of 2 classes" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("no_plots")
+def test_pictures_unlike_all_that_trained_are_counted(run, tmp_path, capsys):
+    labels = np.repeat([3, 7], [75, 25])
+    write_pictures(tmp_path / "test.p", labels, np.repeat([3, 200], [75, 25]), first=1000)
+    evaluate.main(["--data", "test.p"])
+    printed = capsys.readouterr().out
+    assert "Strange            25.0% of the pictures (5% expected of pictures like" in printed
+    assert "; after a random split 8 to 11% of new ones" in printed
+    assert json.loads((run / "evaluation.json").read_text())["strange"] == 0.25
+    text = (run / "report.html").read_text()
+    assert re.search("called strange</th><td></td><td></td><td>0.250</td>", text)
+    assert "8 to 11%" in text
+
+
+@pytest.mark.usefixtures("no_plots", "test_set")
+def test_of_a_run_without_strangeness_the_rest_is_said(run, capsys):
+    (run / "strangeness.npz").unlink()
+    evaluate.main(["--data", "test.p"])
+    assert "Accuracy           0.800" in (said := capsys.readouterr().out)
+    assert "Strange" not in said
+    assert json.loads((run / "evaluation.json").read_text())["strange"] is None
+    assert "called strange" not in (run / "report.html").read_text()
 
 
 def test_picture_files_are_evaluated_like_arrays(tmp_path):

@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 from conftest import PROJECT
 from PIL import Image
+from sklearn.datasets import load_sample_image
 
 import feature_extraction
 import imagenet_inference
@@ -127,14 +128,15 @@ def course_file(path, **changes):
 
 # ---- what they print ----------------------------------------------------------------------------
 
+STRANGE = r"Unlike anything it was trained on \(strangeness (\d+\.\d)\)"
 TIME = r"Time: \d+\.\d{3} seconds\n"
 
 
 def names_and_probabilities(printed, pictures, top):
     """The blocks of the course's format: a list of (name, probability) for each picture."""
     line = r".+: [01]\.\d{3}\n"
-    file = "(?:File: .+\n)?"
-    blocks = "".join(rf"Image {n}\n{file}(?:{line}){{{top}}}\n" for n in range(pictures))
+    head = rf"(?:File: .+\n)?(?:{STRANGE}\n)?"
+    blocks = "".join(rf"Image {n}\n{head}(?:{line}){{{top}}}\n" for n in range(pictures))
     assert re.fullmatch(blocks + TIME, printed), printed
     return [
         [(name, float(value)) for name, value in re.findall(r"(?m)^(.+): ([01]\.\d{3})$", block)]
@@ -353,6 +355,30 @@ def test_the_trained_head_names_signs_as_its_numbers_say(trained, demo_weights, 
         best = np.argsort(-row)[:5]
         assert [name for name, _ in block] == [sign_names()[label] for label in best]
         np.testing.assert_allclose([value for _, value in block], row[best], atol=2e-3)
+
+
+def test_a_photograph_is_said_to_be_unlike_signs_before_it_is_called_one(
+    finished, place, capsys, monkeypatch
+):
+    photograph = load_sample_image("flower.jpg")
+    Image.fromarray(photograph).save(place / "flower.png")
+    Image.fromarray(DRAWN["signs"].images[0]).save(place / "sign.png")
+    run(feature_extraction, "--run", finished, "sign.png", "flower.png")
+    sign, flower = capsys.readouterr().out.split("Image 1\n")
+    assert "Unlike" not in sign
+    said = re.match(rf"File: flower.png\n{STRANGE}\n.+: [01]\.\d{{3}}\n", flower)
+    assert float(said[1]) > 1
+    run(feature_extraction, "--run", finished, "sign.png", "flower.png", "--csv", "t.csv")
+    table = pd.read_csv("t.csv")
+    assert list(table) == ["file", "rank", "name", "probability", "strangeness"]
+    assert table["strangeness"][9] == pytest.approx(float(said[1]), abs=0.051)
+    assert table["strangeness"][0] <= 1
+
+    (finished / "strangeness.npz").unlink()
+    run(feature_extraction, "--run", finished, "flower.png", "--csv", "t.csv")
+    assert list(pd.read_csv("t.csv")) == ["file", "rank", "name", "probability"]
+    run(feature_extraction, "--run", finished, "flower.png")
+    assert "Unlike" not in capsys.readouterr().out
 
 
 def test_a_training_that_ended_is_not_gone_on_with(finished, complaint, place):

@@ -26,7 +26,7 @@ from lab.demo import stand_ins
 from lab.features.extraction import extract
 from lab.files import replace
 from lab.formats.weights import digest as weights_digest
-from lab.runs import folders, metrics, pictures, plots, report
+from lab.runs import folders, metrics, pictures, plots, report, strangeness
 from lab.runs import record as records
 from lab.runs.run import softmax
 from lab.training import heads
@@ -133,13 +133,15 @@ class Begun:
         probabilities = softmax(heads.scores(head, features[self.rows[1]]))
         replace(self.folder / "head.keras", head.save)
         self._write_split(seen)
+        strange = self._learn_what_is_usual(features)
         self._draw(seen, unseen, probabilities, history)
         best = history.loc[history["val_loss"].idxmin()]
+        validation = metrics.summary(unseen.labels, probabilities, unseen.tracks)
         ended = {
             "seconds": (datetime.now(UTC) - self.record.started).total_seconds(),
             "metrics": {
                 "train": {"loss": best["loss"], "accuracy": best["accuracy"]},
-                "validation": metrics.summary(unseen.labels, probabilities, unseen.tracks),
+                "validation": {**validation, "strange": strange},
             },
             "best_epoch": best_epoch(history),
         }
@@ -154,6 +156,14 @@ class Begun:
         arrays = {"train": training, "validation": validation}
         arrays["hashes"] = np.sort(metrics.picture_hashes(seen.images))
         replace(self.folder / "split.npz", lambda path: np.savez(path, **arrays))
+
+    def _learn_what_is_usual(self, features):
+        """Write what tells strange pictures; the share of its false alarms on validation."""
+        labels, tracks, validation = self.dataset.labels, self.dataset.tracks, self.rows[1]
+        usual, values = strangeness.fit(features, labels, self.rows, self.args.seed)
+        replace(self.folder / strangeness.FILE, usual.save)
+        groups = None if tracks is None else tracks[validation]
+        return strangeness.false_alarms(values, groups)
 
     def _draw(self, seen, unseen, probabilities, history):
         folder, labels, names = self.folder, unseen.labels, unseen.names

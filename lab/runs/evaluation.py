@@ -14,6 +14,7 @@ from lab.demo import stand_ins
 from lab.files import explained, replace_text
 from lab.formats import npz
 from lab.runs import metrics, pictures, plots
+from lab.runs.strangeness import EXPECTED
 
 SPLIT = "split.npz"
 LARGEST = 2**28  # bytes; of a million pictures it has 16 million
@@ -60,11 +61,12 @@ def _split(folder):
     return split
 
 
-def evaluate(dataset, probabilities, hashes, seed=0):
+def evaluate(dataset, probabilities, hashes, seed=0, strangeness=None):
     """The figures of evaluation.json and the table of evaluation.csv.
 
     probabilities: [n, classes].
     hashes: of the pictures that trained; such a picture proves nothing when it is named right.
+    strangeness: [n], above 1 strange; None where it is unknown.
     """
     labels, names = dataset.labels, dataset.names
     right = probabilities.argmax(1) == labels
@@ -78,6 +80,7 @@ def evaluate(dataset, probabilities, hashes, seed=0):
             "accuracy_without": float(unknown.mean()) if len(unknown) else None,
         },
         "most_confused": metrics.confused_pairs(labels, probabilities, names).to_dict("records"),
+        "strange": None if strangeness is None else float((strangeness > 1).mean()),
     }
     return figures, metrics.per_class(labels, probabilities, names)
 
@@ -86,8 +89,11 @@ def _name(pictures, row):
     return f"row {row}" if isinstance(pictures, np.ndarray) else str(pictures[row])
 
 
-def show(figures, classes):
-    """Print the figures, the most confused pairs and the hardest classes."""
+def show(figures, classes, split):
+    """Print the figures, the most confused pairs and the hardest classes.
+
+    split: the kind of split that the run was trained with.
+    """
     low, high = figures["interval"]
     say(f"{figures['count']:,} pictures of {(classes['support'] > 0).sum()} classes")
     say(f"Accuracy           {figures['accuracy']:.3f}")
@@ -97,6 +103,8 @@ def show(figures, classes):
     say(f"Macro F1           {figures['macro_f1']:.3f}")
     say(f"Log loss           {figures['loss']:.3f}")
     say(f"Calibration error  {figures['ece']:.3f}")
+    if figures["strange"] is not None:
+        say(f"Strange            {figures['strange']:.1%} of the pictures ({EXPECTED[split]})")
     _show_trained_on(figures["trained_on"])
     if figures["most_confused"]:
         say()

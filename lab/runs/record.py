@@ -98,6 +98,7 @@ class Figures(Seen):
     macro_f1: Share | None = None
     ece: Share | None = None
     top5: Share | None = None
+    strange: Share | None = None  # called so; of validation pictures that is a false alarm
 
 
 class Metrics(Part):

@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from lab.files import replace_text
 from lab.runs import record as records
+from lab.runs.strangeness import EXPECTED
 
 # Name of a plot -> heading, and what to look for. Others come after these.
 PLOTS = {
@@ -65,6 +66,7 @@ FIGURES = {
     "ece": "calibration error (ECE)",
     "loss": "loss",
     "count": "pictures",
+    "strange": "called strange",
 }
 FACTS = {
     "method": "method",
@@ -89,13 +91,15 @@ def page(record, evaluation, classes, epochs, plots):
     classes, epochs: the rows of evaluation.csv and history.csv, dicts of one order; maybe none.
     plots: name -> content of a PNG file; of the test set when the name begins with `test_`.
     """
-    data = Path(record["data"]["path"]).name
+    data, sets = Path(record["data"]["path"]).name, _sets(record, evaluation)
+    known = {key for figures in sets.values() for key in figures}
     return TEMPLATES.get_template("report.html.j2").render(
         title=f"{record['network']} on {data}, {len(record['names']):,} classes",
         when=f"Started {_utc(record['started'])}",
         headlines=_headlines(record, evaluation),
-        sets=_sets(record, evaluation),
-        figures=FIGURES,
+        sets=sets,
+        figures={key: name for key, name in FIGURES.items() if key in known},
+        expected=EXPECTED[record["split"]["kind"]],
         plots=[_plot(name, plots[name]) for name in _in_order(plots)],
         classes=sorted(classes, key=_hardness),
         command=record["command"],

@@ -10,19 +10,23 @@ import tensorflow as tf
 from lab import inputs, networks
 from lab.features.extraction import extract
 from lab.formats.weights import digest
-from lab.runs import asked
+from lab.runs import asked, strangeness
 from lab.runs.record import Record
 from lab.training import heads
 
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """A trained run: its record, the weights of its network, and the head on one of its layers."""
+    """A trained run: its record, the weights of its network, and the head on one of its layers.
+
+    usual: what tells how strange a picture is; None in runs begun before there was such a file.
+    """
 
     folder: Path
     record: Record
     weights: dict
     head: keras.Model
+    usual: strangeness.Strangeness | None = None
 
     @property
     def names(self):
@@ -43,22 +47,34 @@ class Run:
         """How its pictures were prepared."""
         return self.record.preprocess
 
-    def scores(self, pictures, precision=None, cache=True):
-        """Of each class, before the softmax: float32 [n, classes].
+    def features(self, pictures, precision=None, cache=True):
+        """What its layer says about each picture: float16 [n, width].
 
         pictures: uint8 RGB [n, height, width, 3], or a list of arrays [height, width, 3] and paths.
         precision: None is the one it was trained in. cache: see `extract`.
         """
         precision = precision or self.record.precision
-        features = extract(
+        return extract(
             _stacked(pictures), self.weights, self.convention, precision, cache,
             self.network, self.layer,
         )  # fmt: skip
-        return heads.scores(self.head, features)
+
+    def scores(self, pictures, precision=None, cache=True):
+        """Of each class, before the softmax: float32 [n, classes]; arguments as of `features`."""
+        return heads.scores(self.head, self.features(pictures, precision, cache))
 
     def probabilities(self, pictures, precision=None, cache=True):
         """Of each class: float32 [n, classes]; calibrated, if the run is."""
         return softmax(self.scores(pictures, precision, cache), self.record.temperature)
+
+    def judged(self, pictures, precision=None, cache=True):
+        """`probabilities`, and how strange each picture is, float32 [n], above 1 unlike any.
+
+        Of one look at each picture; the second is None in runs begun before it was measured.
+        """
+        features = self.features(pictures, precision, cache)
+        probabilities = softmax(heads.scores(self.head, features), self.record.temperature)
+        return probabilities, self.usual and self.usual.of(features)
 
 
 def _stacked(pictures):
@@ -90,4 +106,5 @@ def load(folder, weights=None, preprocess=None, demo=False):
         asked_for = file or "today's random weights"
         raise ValueError(asked.not_its(folder, record, asked_for, f"{same}train again"))
     width, classes = network.layers[record.layer], len(record.names)
-    return Run(folder, record, layers, heads.load(folder / "head.keras", width, classes))
+    head = heads.load(folder / "head.keras", width, classes)
+    return Run(folder, record, layers, head, strangeness.load(folder / strangeness.FILE, width))

@@ -26,6 +26,7 @@ RECORD = {
         "validation": {
             "count": 5, "loss": 0.5, "accuracy": 0.8, "interval": [0.75, 0.85],
             "resampled": "tracks", "macro_f1": 0.7, "ece": 0.1, "top5": 1.0,
+            "strange": 0.06,
         },
     },
     "best_epoch": 2,

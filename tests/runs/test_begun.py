@@ -101,8 +101,9 @@ def left(folder):
     folder = Path(folder)
     found = record.read(folder)
     content = {path.name: path.read_bytes() for path in folder.glob("*.png")}
-    with np.load(folder / "split.npz") as split:
-        content["split.npz"] = {name: split[name].tolist() for name in split}
+    for name in ("split.npz", "strangeness.npz"):
+        with np.load(folder / name) as arrays:
+            content[name] = {key: arrays[key].tolist() for key in arrays}
     kernel, bias = heads.load(folder / "head.keras", 4096, CLASSES).get_weights()
     content["head.keras"] = kernel.tobytes() + bias.tobytes()
     content["run.json"] = found.metrics, found.best_epoch, found.names, found.split
@@ -116,10 +117,17 @@ def left(folder):
 
 def test_a_run_folder_holds_what_a_training_leaves_and_no_more(whole):
     assert {*whole} == {
-        "head.keras", "split.npz", "history.csv", "run.json", "report.html", "lock",
-        *[f"{name}.png" for name in PLOTS],
+        "head.keras", "split.npz", "strangeness.npz", "history.csv", "run.json", "report.html",
+        "lock", *[f"{name}.png" for name in PLOTS],
     }  # fmt: skip
     assert whole["report.html"]
+
+
+def test_the_strangeness_of_a_run_is_that_of_its_features_and_its_figure_one_of_false_alarms(whole):
+    usual, run = whole["strangeness.npz"], whole["run.json"][0].validation
+    assert np.shape(usual["mean"]) == (4096,)
+    assert len(usual["centres"]) == CLASSES
+    assert 0 <= run.strange <= 0.5
 
 
 # ---- killed -------------------------------------------------------------------------------------
@@ -166,7 +174,7 @@ def after_an_epoch(patch):
 # All that a training of two epochs writes, in turn; the first before it can be gone on with.
 FILES = [
     "run.json", "best.npz", "history.csv", "000001.npz", "best.npz", "history.csv", "000002.npz",
-    "head.keras", "split.npz", "report.html", "run.json",
+    "head.keras", "split.npz", "strangeness.npz", "report.html", "run.json",
 ]  # fmt: skip
 
 
@@ -228,7 +236,7 @@ def test_the_program_itself_may_be_killed(whole):
     died = program(str(FILES.index("report.html")), *OPTIONS)
     assert died.returncode == -signal.SIGKILL, died.stderr
     assert not Path("runs/mine/report.html").exists()
-    died = program("3", "--resume")  # after head, split and report
+    died = program("4", "--resume")  # after head, split, strangeness and report
     assert died.returncode == -signal.SIGKILL, died.stderr
     assert Path("runs/mine/report.html").exists()
     assert not record.read("runs/mine").ended

@@ -118,6 +118,7 @@ DAMAGES = [
     ("metrics.validation.interval", [0.1]),
     ("metrics.validation.interval", [0.1] * 1000),
     ("metrics.validation.interval.0", "low"),
+    ("metrics.validation.strange", 1.2),
     ("best_epoch", 0),
 ]
 

@@ -28,7 +28,7 @@ ROWS = np.arange(480), np.arange(480, 720)
 
 @pytest.fixture(scope="module")
 def fitted():
-    return fit(pictures_of(LABELS), LABELS, ROWS)
+    return fit(pictures_of(LABELS), LABELS, ROWS)[0]
 
 
 def test_one_in_twenty_validation_pictures_is_called_strange(fitted):
@@ -127,11 +127,12 @@ def test_few_pictures_suffice(training, validation):
     labels = np.array([*training, *validation])
     features = pictures_of(labels)
     rows = np.split(np.arange(len(labels)), [len(training)])
-    fitted = fit(features, labels, rows)
+    fitted, of_validation = fit(features, labels, rows)
     for array in vars(fitted).values():
         assert np.isfinite(array).all()
     values = fitted.of(np.concatenate([features, strangers("aside")]))
     assert np.isfinite(values).all()
+    np.testing.assert_allclose(values[rows[1]], of_validation, atol=1e-3)
     assert (values[rows[1]] > 1).sum() <= max(1, len(validation) // 10)
 
 
@@ -147,7 +148,7 @@ ODD = {
 
 @pytest.mark.parametrize("features", ODD.values(), ids=ODD)
 def test_odd_features_give_numbers(features):
-    fitted = fit(features, np.arange(40) % 2, (np.arange(30), np.arange(30, 40)))
+    fitted, _ = fit(features, np.arange(40) % 2, (np.arange(30), np.arange(30, 40)))
     assert np.isfinite(fitted.of(features)).all()
     assert (fitted.of(features)[30:] <= 1).mean() >= 0.9
 
@@ -292,7 +293,7 @@ def test_photographs_and_digits_are_unlike_signs_and_signs_never_seen_are_not(la
     tracks = rng.permutation(np.unique(signs.tracks))
     later = np.isin(signs.tracks, tracks[::5])
     training, validation = splits.split(signs.labels[~later], signs.tracks[~later], 1 / 3, 0)
-    fitted = fit(known[~later], signs.labels[~later], (training, validation))
+    fitted, _ = fit(known[~later], signs.labels[~later], (training, validation))
     shares = [(fitted.of(each) > 1).mean() for each in (photographs, digits, known[later])]
     assert shares[0] > 0.95
     assert shares[1] > 0.5
