@@ -88,7 +88,7 @@ def main(argv=None):
         record = run.finish(head, history, features)
 
     accuracy = record.metrics.validation.accuracy
-    if args.solver == "lbfgs":
+    if run.args.solver == "lbfgs":  # of the run gone on with, whatever was typed now
         penalty = history["l2"][record.best_epoch - 1]
         say(f"Best L2 penalty by validation loss: {penalty:g}, accuracy {accuracy:.3f}")
     else:

@@ -212,6 +212,14 @@ def test_killed_before_the_checkpoints_are_removed_it_has_ended(whole, monkeypat
     assert left("runs/mine") == whole
 
 
+def test_what_was_begun_with_lbfgs_ends_with_its_penalty(monkeypatch, capsys):
+    options = [*OPTIONS, "--solver", "lbfgs"]
+    killed(monkeypatch, lambda patch: patch.setattr(begun.Begun, "finish", die_here), *options)
+    capsys.readouterr()
+    train("--resume")
+    assert capsys.readouterr().out.splitlines()[-2].startswith("Best L2 penalty by validation loss")
+
+
 PROGRAM = """
 import os, sys
 sys.path[:0] = ["{project}", "{project}/tests", "{project}/tests/runs"]
