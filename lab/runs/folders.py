@@ -75,6 +75,8 @@ def stopped(out, name=None):
 
     Raises FileNotFoundError or ValueError when there is none, or none that was stopped.
     """
+    if name:
+        _check_name(name)
     folder = found(Path(out, name or LATEST))
     if not name and not folder.exists():
         raise FileNotFoundError(
@@ -89,13 +91,19 @@ def stopped(out, name=None):
 
 def check_free(out, name):
     """ValueError when a new run in `out` cannot be called `name`."""
-    if Path(name).name != name or name == "..":
-        raise ValueError(f"--name {name}: expected a name, found a path: use --out for it")
+    _check_name(name)
     folder = Path(out, name)
     # A program killed before it wrote the record leaves the lock alone.
     stillborn = (folder / "lock").exists() and not (folder / "run.json").exists()
     if name in (LATEST, BOARD) or (folder.exists() and not stillborn):
         raise ValueError(f"{folder} is there already: give the run another --name")
+
+
+def _check_name(name):
+    if {"/", "\\"} & set(name) or name in (".", ".."):
+        raise ValueError(f"--name {name}: expected a name, found a path: use --out for it")
+    if name.startswith("."):
+        raise ValueError(f"--name {name}: expected a name that shows, found a dot before it")
 
 
 def check_writable(out):

@@ -157,10 +157,17 @@ def test_what_a_killed_program_left_of_a_run_that_has_ended_goes(place):
 # ---- names of new ones --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["a/b", "/tmp", "..", "../runs", "a/"])
+@pytest.mark.parametrize("name", ["a/b", "/tmp", ".", "..", "../runs", "a/", "a\\b"])
 def test_a_name_is_no_path(name):
-    with pytest.raises(ValueError, match="expected a name, found a path: use --out"):
-        folders.check_free("runs", name)
+    for use in (folders.check_free, folders.stopped):
+        with pytest.raises(ValueError, match="expected a name, found a path: use --out"):
+            use("runs", name)
+
+
+def test_a_name_is_not_hidden():
+    for use in (folders.check_free, folders.stopped):
+        with pytest.raises(ValueError, match=r"--name \.x: expected a name that shows"):
+            use("runs", ".x")
 
 
 def test_a_name_that_is_taken_is_not_given_again():
