@@ -346,7 +346,18 @@ def stopped(monkeypatch):
         (lambda: Path(FIRST).rename("signs/class 1/99.png"), "class 1/03.png is gone"),
         (lambda: shutil.copy(LAST, "signs/class 3/99.png"), "class 3/99.png was not there"),
         (lambda: shutil.copyfile(FIRST, LAST), "class 3/59.png was changed last"),
-        (lambda: Path("signs/class 1").rename("signs/class 9"), "the class class 1 is gone"),
+        (
+            lambda: Path("signs/class 1").rename("signs/class 1b"),
+            "the class class 1 is gone, class 1b was not there",
+        ),
+        (
+            lambda: shutil.copytree("signs/class 1", "signs/class 9"),
+            "the class class 9 was not there",
+        ),
+        (
+            lambda: Path("signs/class 0/50.png").rename("signs/class 1/00.png"),
+            "class 0/50.png is gone",
+        ),
     ],
 )
 def test_what_is_another_among_the_pictures_is_named(change, said, capsys):
