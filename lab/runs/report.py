@@ -8,6 +8,7 @@
 import base64
 import json
 import math
+import shlex
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -102,7 +103,7 @@ def page(record, evaluation, classes, epochs, plots):
         expected=EXPECTED[record["split"]["kind"]],
         plots=[_plot(name, plots[name]) for name in _in_order(plots)],
         classes=sorted(classes, key=_hardness),
-        command=record["command"],
+        command=_repeatable(record["command"]),
         recipe=_recipe(record),
         arguments=json.dumps(record["arguments"], indent=2, ensure_ascii=False),
         epochs=epochs,
@@ -205,6 +206,21 @@ def _plot(name, content):
 def _hardness(row):
     """Sorts the classes found least often first, those that do not occur last."""
     return math.isnan(row["recall"]), row["recall"]
+
+
+def _repeatable(command):
+    """The command without what is of this one run: its name is taken, and it need not go on."""
+    try:
+        words = iter(shlex.split(command))
+    except ValueError:  # nobody typed it
+        return command
+    kept = []
+    for word in words:
+        if word in ("--name", "--out"):
+            next(words, None)
+        elif word != "--resume" and not word.startswith(("--name=", "--out=")):
+            kept.append(word)
+    return shlex.join(kept)
 
 
 def _recipe(record):

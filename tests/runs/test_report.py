@@ -197,6 +197,20 @@ def test_it_says_how_to_repeat_the_run(run):
         assert fact in text
 
 
+@pytest.mark.parametrize(
+    ("typed", "shown"),
+    [
+        ("python t.py --name x --data 'my signs'", "python t.py --data 'my signs'"),
+        ("python t.py --out=a/b --name=x --resume --epochs 4", "python t.py --epochs 4"),
+        ("python t.py --named --out", "python t.py --named"),
+        ("python 'unbalanced", "python 'unbalanced"),
+    ],
+)
+def test_the_command_to_repeat_a_run_meets_no_run_of_its_name(typed, shown):
+    text = Page(report.page(RECORD | {"command": typed}, {}, [], [], {})).text
+    assert text[text.rindex("How to repeat it") :].splitlines()[1] == shown
+
+
 def test_method_network_and_layer_are_part_of_the_recipe():
     record = RECORD | {"method": "fine-tuning", "network": "vgg16", "layer": "conv4"}
     text = Page(report.page(record, {}, [], [], {})).text
