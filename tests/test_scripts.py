@@ -98,7 +98,7 @@ def complaint(capsys):
         *notices, line = said.err.splitlines()
         assert all(
             re.match("DEMO: |The new layer|Which pictures|Going on|.* train, ", notice)
-            or notice.startswith(("Computing on", "too few"))
+            or notice.startswith(("Computing on", "Classes with too few"))
             for notice in notices
         ), said.err
         assert line.isprintable()

@@ -98,8 +98,8 @@ def matched(dataset, names):
         known = places[present]
         missing = [name for place, name in enumerate(names) if place not in known]
         raise ValueError(
-            f"expected pictures of the {len(names)} classes {_listed(names)}; found {len(unknown)} "
-            f"other classes: {_listed(unknown)}; without pictures: {_listed(missing) or 'none'}"
+            f"expected pictures of the {len(names)} classes {listed(names)}; found {len(unknown)} "
+            f"other classes: {listed(unknown)}; without pictures: {listed(missing) or 'none'}"
         )
     return Dataset(dataset.images, places[dataset.labels], list(names), dataset.tracks)
 
@@ -132,7 +132,8 @@ def _class_ids(names):
     return dict(zip(sign_names(), ids, strict=True)) if {*names} <= {*ids} else {}
 
 
-def _listed(names):
+def listed(names):
+    """Names from a file for a message: at most five."""
     return ", ".join(map(shown, names[:5])) + (", ..." if len(names) > 5 else "")
 
 

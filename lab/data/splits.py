@@ -14,7 +14,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from sklearn.model_selection import train_test_split
 
-from lab.console import counted, notice
+from lab.console import counted
 from lab.data import images
 
 HASH_SIDE = 16  # lowest frequencies a side: 255 bits, of which two pictures by chance share half
@@ -57,16 +57,8 @@ def split(labels, groups, fraction, seed):
     Raises ValueError when one side would be empty.
     """
     if groups is None:
-        sides = _split_rows(len(labels), fraction, seed)
-    else:
-        sides = _split_groups(labels, groups, fraction, seed)
-    for side, rows in zip(("train", "validate"), sides, strict=True):
-        absent = np.setdiff1d(labels, labels[rows])
-        if absent.size:
-            notice(
-                f"too few pictures or groups to {side} with: label {', '.join(map(str, absent))}"
-            )
-    return sides
+        return _split_rows(len(labels), fraction, seed)
+    return _split_groups(labels, groups, fraction, seed)
 
 
 def _split_rows(count, fraction, seed):

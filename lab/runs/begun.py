@@ -20,7 +20,7 @@ from lab import device, inputs, networks
 from lab.command_line import recorded
 from lab.console import notice, say
 from lab.data import splits
-from lab.data.dataset import Dataset
+from lab.data.dataset import Dataset, listed
 from lab.data.images import digest as pictures_digest
 from lab.demo import stand_ins
 from lab.features.extraction import extract
@@ -32,6 +32,11 @@ from lab.runs.run import softmax
 from lab.training import heads
 from lab.training.loop import best_epoch
 
+# The side of the split on which a class is absent -> what comes of it.
+ABSENT = {
+    "train": "nothing learns to tell them, so all their pictures are mistaken",
+    "validate": "they are learned, but how well is not measured",
+}
 STAMP = "%Y-%m-%dT%H%M%S.%fZ"
 
 
@@ -237,11 +242,21 @@ def _split(dataset, args):
             "only you can know: --group-pattern. Expect less on pictures from elsewhere."
         )
     rows = splits.split(dataset.labels, groups, args.val_fraction, args.seed)
+    _name_absent(dataset, rows)
     split = {"kind": "random", "train": len(rows[0]), "validation": len(rows[1])}
     if groups is not None:
         by = "tracks" if dataset.tracks is not None else "copies"
         split |= {"kind": "track", "by": "pattern" if args.group_pattern else by}
     return rows, split
+
+
+def _name_absent(dataset, rows):
+    """Say which classes are on one side of the split alone."""
+    for (side, outcome), present in zip(ABSENT.items(), rows, strict=True):
+        absent = np.setdiff1d(dataset.labels, dataset.labels[present])
+        if absent.size:
+            names = listed([dataset.names[label] for label in absent])
+            notice(f"Classes with too few pictures, or groups, to {side} with: {names}: {outcome}")
 
 
 def _described(args, method, layer, dataset, weights, split):

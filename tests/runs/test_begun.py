@@ -441,6 +441,19 @@ def test_an_option_that_is_no_more_is_refused_with_a_sentence(monkeypatch, capsy
     assert "runs/mine/run.json: projector: no option of this version; leave --resume out" in line
 
 
+def test_a_class_on_one_side_of_the_split_alone_is_named_with_what_comes_of_it(capsys):
+    dataset = drawn()
+    few = dataset.take(np.flatnonzero((dataset.labels != 3) | (dataset.tracks == 3)))
+    begun._split(few, Namespace(split=None, group_pattern=None, val_fraction=0.3, seed=0))
+    begun._name_absent(dataset, (np.flatnonzero(dataset.labels != 2), np.arange(60)))
+    assert capsys.readouterr().err.splitlines() == [
+        "Classes with too few pictures, or groups, to validate with: class 3: they are learned, "
+        "but how well is not measured",
+        "Classes with too few pictures, or groups, to train with: class 2: nothing learns to tell "
+        "them, so all their pictures are mistaken",
+    ]
+
+
 # ---- names --------------------------------------------------------------------------------------
 
 
