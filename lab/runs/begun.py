@@ -87,7 +87,9 @@ class Begun:
 
     def go_on(self, folder, before):
         """Take up what was begun `before` in a folder. ValueError unless it had the same input."""
-        record, remedy = self.record, "put it back, or leave --resume out to start another run"
+        record, remedy = self.record, "leave --resume out to start another run"
+        if not record.drawn:
+            remedy = f"put it back, or {remedy}"
         pictures.check_same(folder, before, self.dataset, record.data.sha256, remedy)
         if record.weights.sha256 != before.weights.sha256:
             found = f"{record.weights.path} holds other weights than the run was begun with"
@@ -207,13 +209,24 @@ def _as_begun(options, args, method, folder, before):
     """The arguments that the run in `folder` was begun with."""
     if before.method != method:
         raise ValueError(f"{folder}: is a run of {before.method}: go on with it where it was begun")
-    notice(f"Going on with {folder} and the options it was begun with: {before.command}")
     begun = recorded(options, before.arguments, folder / "run.json")
     vars(begun).update(before.files)
+    ignored = _ignored(options, args, begun)
+    ignored = ignored and f"; what is asked for now is ignored: {ignored}"
+    notice(f"Going on with {folder} and the options it was begun with: {before.command}{ignored}")
     # "auto" might measure otherwise today, and the features would not be the same.
     begun.precision = before.precision
     begun.out, begun.name, begun.resume = args.out, args.name, True
     return begun
+
+
+def _ignored(options, args, begun):
+    """The options typed now that the run was begun without, or with other values."""
+    usual = {**vars(options.parse_args([])), "out": args.out, "name": args.name, "resume": True}
+    typed = [name for name, value in vars(args).items() if value != usual[name]]
+    others = [name for name in typed if getattr(args, name) != getattr(begun, name)]
+    option = {"cache": "--no-cache"}
+    return ", ".join(option.get(name, f"--{name.replace('_', '-')}") for name in others)
 
 
 def _read(args, method, held):

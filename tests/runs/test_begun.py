@@ -434,6 +434,28 @@ def test_a_demo_of_the_version_before_is_gone_on_with(whole, monkeypatch):
     assert left("runs/mine") == whole
 
 
+def test_options_that_are_ignored_when_going_on_are_named(whole, monkeypatch, capsys):
+    killed(monkeypatch, after_an_epoch, *OPTIONS)
+    train("--resume", "--epochs", "40", "--patience", "2", "--no-cache", "--val-fraction", "0.5")
+    said = "; what is asked for now is ignored: --val-fraction, --no-cache, --epochs\n"
+    assert said in capsys.readouterr().err
+    assert left("runs/mine") == whole
+
+
+def test_nothing_is_ignored_of_what_it_was_begun_with(monkeypatch, capsys):
+    killed(monkeypatch, after_an_epoch, *OPTIONS)
+    train("--resume", *OPTIONS)
+    assert "is ignored" not in capsys.readouterr().err
+
+
+def test_other_pictures_drawn_by_another_version_cannot_be_put_back(monkeypatch, capsys):
+    killed(monkeypatch, after_an_epoch, *OPTIONS)
+    few = drawn().take(np.arange(57))
+    monkeypatch.setattr(stand_ins, "dataset", lambda: few)
+    line = complaint(capsys, "--resume")
+    assert line.endswith("holds other pictures; leave --resume out to start another run")
+
+
 def test_an_option_that_is_no_more_is_refused_with_a_sentence(monkeypatch, capsys):
     killed(monkeypatch, after_an_epoch, *OPTIONS)
     older("runs/mine", projector=True)
