@@ -48,8 +48,9 @@ def listing(out):
     """Lines about the runs in `out`, the one begun last below. FileNotFoundError without any."""
     folders = sorted(all_in(out), key=_begun)
     if not folders:
-        raise FileNotFoundError(f"{out}: expected training runs, found none: {records.TRAIN}")
-    rows = [("run", "begun (UTC)", "network", "method", "data", "accuracy")]
+        remedy = "train one with `python train_feature_extraction.py`"
+        raise FileNotFoundError(f"{out}: expected training runs, found none yet: {remedy}")
+    rows = [("run", "begun (UTC)", "network", "method", "data", "validation accuracy")]
     rows += [(one_line(folder.name), *_described(folder)) for folder in folders]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:

@@ -108,7 +108,7 @@ def test_the_list_shows_whole_stopped_and_damaged_runs_the_last_below():
     Path("runs/tensorboard/x").mkdir(parents=True)
     folders.point(Path("runs"), "stopped")
     assert [" ".join(line.split()) for line in folders.listing("runs")] == [
-        "run begun (UTC) network method data accuracy",
+        "run begun (UTC) network method data validation accuracy",
         "pipe damaged",
         "broken damaged",
         "first-try 2026-01-02 03:04 alexnet conv4 feature extraction mine 0.800",
@@ -118,7 +118,9 @@ def test_the_list_shows_whole_stopped_and_damaged_runs_the_last_below():
 
 
 def test_a_list_of_no_runs_says_how_to_get_one():
-    with pytest.raises(FileNotFoundError, match=r"^nowhere: expected training runs, found none: "):
+    with pytest.raises(
+        FileNotFoundError, match=r"^nowhere: expected training runs, found none yet: train one with"
+    ):
         list(folders.listing("nowhere"))
 
 
