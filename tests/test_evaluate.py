@@ -116,6 +116,8 @@ def test_known_mistakes_are_counted_printed_and_written(run, test_set, capsys):
     assert "Accuracy           0.800" in printed
     assert "(bootstrap of pictures)" in printed
     names = sign_names()
+    assert f"\n 0.000 none named        20  {names[7]}\n" in printed
+    assert "nan" not in printed
     assert f"20 times, 100%  {names[7]} taken for {names[8]}" in printed
 
     figures = json.loads((run / "evaluation.json").read_text())

@@ -1,6 +1,7 @@
 """What an evaluation finds out: figures on stdout, files and plots in a folder."""
 
 import json
+import math
 from argparse import Namespace
 from pathlib import Path
 from shutil import rmtree
@@ -116,7 +117,8 @@ def show(figures, classes, split):
     say("Hardest classes")
     say("recall  precision  pictures")
     for row in classes.dropna(subset="recall").nsmallest(HARDEST, "recall").itertuples():
-        say(f"{row.recall:6.3f} {row.precision:10.3f} {row.support:9,}  {row.name}")
+        precision = "none named" if math.isnan(row.precision) else f"{row.precision:.3f}"
+        say(f"{row.recall:6.3f} {precision:>10} {row.support:9,}  {row.name}")
 
 
 def _show_trained_on(trained_on):

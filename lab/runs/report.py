@@ -111,9 +111,11 @@ def page(record, evaluation, classes, epochs, plots):
 
 
 def _figure(value):
-    """Three decimals, thousands marked; nothing for what is unknown."""
-    if value is None or (isinstance(value, float) and math.isnan(value)):
+    """Three decimals, thousands marked; nothing for what is unknown, a dash for what cannot be."""
+    if value is None:
         return ""
+    if isinstance(value, float) and math.isnan(value):
+        return "–"
     if isinstance(value, list):
         return "–".join(map(_figure, value))
     if isinstance(value, float):

@@ -189,6 +189,8 @@ def test_classes_come_hardest_first_and_one_may_be_called_none(run):
     table = text[text.index("Class by class") :]
     assert table.index("onerror") < table.index("None")
     assert "NaN" not in text
+    assert "none was given its name" in text
+    assert table[table.index("onerror") :].split("\n")[1:3] == ["–", "0.200"]
 
 
 def test_it_says_how_to_repeat_the_run(run):
@@ -227,7 +229,7 @@ def test_small_figures_are_not_rounded_to_nothing():
     epochs = [{"epoch": 1000, "l2": 0.0003, "loss": 0.12345, "val_loss": float("nan")}]
     text = Page(report.page(RECORD, {}, [], epochs, {})).text
     cells = text[text.rindex("val_loss") :].split()
-    assert cells == ["val_loss", "1,000", "0.0003", "0.123"]
+    assert cells == ["val_loss", "1,000", "0.0003", "0.123", "–"]
 
 
 def test_a_report_that_cannot_be_written_leaves_the_former_one(run, monkeypatch):
