@@ -130,7 +130,11 @@ def main(argv=None):
     )  # fmt: skip
     options.add_argument("pictures", nargs="*", help="picture files")
     options.add_argument("--data", metavar="PATH", help="labelled pictures to draw a map of")
-    options.add_argument("--out", default="runs/seen", metavar="DIR", help="where drawings go")
+    options.add_argument(
+        "--out",
+        metavar="DIR",
+        help="where drawings go (default: runs/seen, or seen in the folder of the run)",
+    )
     options.set_defaults(limit=MAP_PICTURES, preprocess=None)
     args = options.parse_args(argv)
 
@@ -155,6 +159,7 @@ def main(argv=None):
         if run:
             network, layer, convention = run.network, run.layer, run.convention
         weights = run.weights if run else inputs.weights(network, args.weights, args.demo)
+        args.out = args.out or Path(run.folder if run else "runs", "seen")
         Path(args.out).mkdir(parents=True, exist_ok=True)
 
     draw_filters(weights, convention, Path(args.out, "conv1.png"))

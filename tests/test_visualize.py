@@ -59,6 +59,19 @@ def test_the_demo_draws_everything_and_names_each_file(run, weights, tmp_path, c
         assert np.ptp(np.asarray(Image.open(path).convert("L"))) > 100
 
 
+@pytest.mark.parametrize("named", [True, False])
+def test_drawings_of_a_run_are_in_its_folder_and_others_beside_the_runs(
+    named, run, weights, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(stand_ins, "weights", lambda _: weights)
+    Image.new("RGB", (40, 40)).save("a.png")
+    monkeypatch.setattr(visualize, "read_map", lambda _: None)
+    visualize.main(["a.png", "--demo", *(["--run", str(run)] if named else [])])
+    place = run / "seen" if named else "runs/seen"
+    assert f"{place}/activations-a.png" in capsys.readouterr().out.splitlines()
+
+
 @pytest.mark.parametrize(("layer", "last"), [("fc7", "conv5"), ("conv4", "conv4")])
 def test_evidence_is_what_a_channel_adds_to_the_score(weights, layer, last):
     """By finite differences, all from the maps of the last convolution below the head."""
