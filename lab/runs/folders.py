@@ -101,7 +101,7 @@ def check_free(out, name):
 
 
 def _check_name(name):
-    if {"/", "\\"} & set(name) or name in (".", ".."):
+    if Path(name).name != name or "\\" in name or name == "..":
         raise ValueError(f"--name {name}: expected a name, found a path: use --out for it")
     if name.startswith("."):
         raise ValueError(f"--name {name}: expected a name that shows, found a dot before it")
