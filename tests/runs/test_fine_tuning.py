@@ -192,7 +192,7 @@ def test_with_changing_pictures_it_cannot_and_says_so(monkeypatch, capsys):
 
 # ---- killed -------------------------------------------------------------------------------------
 
-CHEAP = [*OPTIONS, "--unfreeze", "fc8"]
+CHEAP = [*OPTIONS, "--unfreeze", "fc8", "--learning-rate", "1e-3"]
 FILES = [
     "run.json", "best.npz", "history.csv", "000001.npz", "best.npz", "history.csv", "000002.npz",
     "layers.npz", "head.keras", "split.npz", "strangeness.npz", "report.html", "run.json",
