@@ -123,6 +123,45 @@ def _course(weights, folder):
     return course.training(weights, images[: course.BATCH], labels[: course.BATCH])
 
 
+def step_rate(name, weights, folder, batch, seconds):
+    """Pictures/s of a contender's steps over the whole network, measured for `seconds` at least."""
+    return batch / _seconds_a_call(_step(name, weights, folder, batch), seconds)
+
+
+@functools.cache
+def _step(name, weights, folder, batch):
+    images, labels = (np.load(folder / f"{kind}.npy")[:batch] for kind in ("images", "labels"))
+    return contenders.load_step(name, weights, images, labels)
+
+
+def dense_epoch(weights, rows, batch, precision):
+    """Seconds of an epoch of step 5 with `--unfreeze fc6`, on `rows` kept maps of pool5."""
+    from lab import device
+
+    device.prepare()
+    import train_finetuning as lesson
+    from alexnet import load_weights
+    from feature_extraction import new_layer
+    from lab.networks import ALEXNET
+    from lab.training.loop import Examples
+    from lab.training.tuned import Tuned
+
+    rng = np.random.default_rng(0)
+    maps = np.maximum(rng.standard_normal((rows, 9216), np.float32), 0).astype(np.float16)
+    labels = rng.integers(0, contenders.CLASSES, rows)
+    examples = Examples(maps, labels, np.ones(rows, np.float32), contenders.CLASSES, 256)
+    args = lesson.command_line().parse_args(["--epochs", "2", "--batch-size", str(batch)])
+    head = new_layer(4096, contenders.CLASSES)
+    dtype = device.precision(precision)
+    model = Tuned(
+        ALEXNET, load_weights(weights), head, "fc7", "fc6", dtype=dtype, dropout=0.25, kept=True
+    )
+    sides = np.arange(rows), np.arange(min(rows, 128))  # the epoch is measured, not the validation
+    with tempfile.TemporaryDirectory() as folder, redirect_stdout(io.StringIO()):
+        history = lesson.train(model, examples, sides, args, Path(folder))
+    return float(history["seconds"][1])  # the first one compiles
+
+
 def head_epoch(rows):
     """Seconds of an epoch of training the head on `rows` features [rows, 4096]."""
     from lab import device

@@ -42,6 +42,17 @@ def share(name, ceiling):
     return measure
 
 
+def step_share(name, ceiling):
+    """The same of steps: forwards, and backwards to the weights and to what came in."""
+    part = share(name, ceiling)
+
+    def measure(results):
+        forwards = part(results)
+        return forwards and 3 * forwards
+
+    return measure
+
+
 def overlap(folder, best):
     """A function of the results: pictures/s of a folder, by the `best` that its parts allow."""
 
@@ -93,6 +104,15 @@ BARS = [  # what, and the goal for each of KINDS
     ("first result, s",        "≤", 2,    2,    2,    middle("first result")),
     ("second training, s",     "≤", 10,   10,   10,   middle("second training")),
     ("head epoch, s",          "≤", 0.5,  0.5,  0.5,  middle("head epoch")),
+    ("step float32, × course",  "≥", 1.35, 1.35, 1.35, ratio("step lab-float32", "step course")),
+    ("step float32, × PyTorch", "≥", 1.0, 1.0, 1.0,
+     ratio("step lab-float32", "step pytorch-float32")),
+    ("step float32, of ceiling", "≥", 0.75, 0.75, 0.75,
+     step_share("step lab-float32", "ceiling-float32")),
+    ("step bfloat16, × float32", "≥", None, 1.6, 2.5,
+     ratio("step lab-bfloat16", "step lab-float32")),
+    ("step, peak GB",          "≤", 4,    4,    4,    peak_memory("step lab-float32")),
+    ("dense epoch, s",         "≤", None, 60,   60,   middle("dense epoch")),
     ("500x375, of slower",     "≥", 0.85, 0.85, 0.85, overlap("500x375", min)),
     ("500x375, of shared",     "≥", 0.9,  0.9,  0.9,  overlap("500x375", shared)),
     ("4000x3000, of slower",   "≥", 0.85, 0.85, 0.85, overlap("4000x3000", min)),
@@ -157,8 +177,8 @@ def _bars(found):
     words = {True: "met", False: "MISSED", None: "not judged"}
     if not found:
         return ""
-    lines = [f"{'Bars':24}{'found':>8}  {'goal':8}"]
+    lines = [f"{'Bars':26}{'found':>8}  {'goal':8}"]
     for bar in found:
         value = "-" if bar["value"] is None else f"{bar['value']:.3g}"
-        lines.append(f"{bar['what']:24}{value:>8}  {bar['goal']:8}{words[bar['met']]}")
+        lines.append(f"{bar['what']:26}{value:>8}  {bar['goal']:8}{words[bar['met']]}")
     return "\n".join(lines)
