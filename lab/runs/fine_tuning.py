@@ -21,7 +21,7 @@ AT_ONCE = 256  # pictures that the network is judged by in one go
 SHOWN = 6  # pictures of which the report shows what augmentation makes
 
 
-class Material:
+class Tuning:
     """The part of a run's network that learns, as it starts, and the pictures it learns from.
 
     Layers below the first that learns say the same about a picture in every epoch. So they see each
