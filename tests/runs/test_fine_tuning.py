@@ -1,10 +1,14 @@
 """Fine-tuning from the command line: what it leaves, what it starts from, and how it goes on."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import PROJECT
 from test_begun import Killed, die, die_here
 
 import train_feature_extraction
@@ -290,3 +294,21 @@ def test_a_run_stopped_half_way_names_the_script_it_goes_on_with(capsys, monkeyp
     assert json.loads(Path("runs/mine/run.json").read_text())["method"] == "fine-tuning"
     line = complaint(capsys, "--run", "runs/mine")
     assert "was stopped: go on with `python train_finetuning.py --resume`" in line
+
+
+# ---- on several devices -------------------------------------------------------------------------
+
+
+def test_two_devices_come_to_the_losses_of_one_also_with_an_odd_batch():
+    tests = Path(__file__).parent
+    paths = os.pathsep.join(map(str, (PROJECT, tests, tests.parent)))
+    ran = subprocess.run(
+        [sys.executable, tests / "two_devices.py"], env=os.environ | {"PYTHONPATH": paths},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    one, two = json.loads(ran.stdout)
+    assert len(one) == 3
+    for epoch, other in zip(one, two, strict=True):
+        for figure in ("loss", "accuracy", "val_loss", "val_accuracy"):
+            assert other[figure] == pytest.approx(epoch[figure], rel=1e-4), figure
