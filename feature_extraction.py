@@ -8,6 +8,7 @@ python feature_extraction.py --demo                     no file needed
 
 import sys
 import time
+from functools import partial
 
 from imagenet_inference import prepare
 from lab.command_line import NAMING, parser, user_errors
@@ -74,7 +75,8 @@ def main(argv=None):
     with user_errors():
         run = args.run and load(args.run, args.weights, args.preprocess, args.demo)
         demo = run.record.demo if run else args.demo
-        pictures = inputs.named(args.pictures, PICTURES, demo, stand_ins.signs)
+        draw = partial(stand_ins.pictures, run.network.subject if run else "signs")
+        pictures = inputs.named(args.pictures, PICTURES, demo, draw)
         if not run:
             notice("The new layer is untrained; name a trained one: --run runs/latest")
             weights = inputs.weights(ALEXNET, args.weights, args.demo)

@@ -6,10 +6,12 @@
     python visualize.py --data train.p                 a map of pictures by their features
     python visualize.py --demo                         no file needed
 
-Writes conv1.png, activations-PICTURE.png, with --run gradcam-PICTURE.png, with --data map.png.
+Writes conv1.png (of VGG16 conv1_1.png), activations-PICTURE.png, with --run gradcam-PICTURE.png,
+with --data map.png.
 """
 
 import sys
+from functools import partial
 from pathlib import Path
 
 from lab.command_line import parser, user_errors
@@ -59,35 +61,39 @@ def lay_out(features, seed):
     return TSNE(perplexity=min(30, count / 4), random_state=seed).fit_transform(coarse)
 
 
-def read_pictures(paths, demo):
+def read_pictures(paths, demo, subject="signs"):
     """Name -> uint8 RGB [h, w, 3]. The names will be part of file names."""
     from lab import inputs
     from lab.demo import stand_ins
 
-    named = inputs.named(paths, PICTURES, demo, lambda: stand_ins.signs() | stand_ins.photographs())
+    def draw():
+        return stand_ins.pictures(subject) | stand_ins.photographs()
+
+    named = inputs.named(paths, PICTURES, demo, draw)
     pictures = {Path(name).stem: inputs.decoded(picture) for name, picture in named.items()}
     if len(pictures) < len(named):
         raise ValueError("two pictures have one name, so would their drawings: rename one")
     return pictures
 
 
-def read_map(args):
+def read_map(args, subject):
     """A Dataset of `--limit` labelled pictures, every class in its share."""
     from lab import inputs
     from lab.demo import stand_ins
 
-    dataset = inputs.labelled(args, args.data, stand_ins.dataset)
+    dataset = inputs.labelled(args, args.data, partial(stand_ins.dataset, subject))
     if len(dataset) < FEWEST:
         raise ValueError(f"a map needs {FEWEST} pictures, found {len(dataset)}: raise --limit")
     return dataset
 
 
-def draw_filters(weights, convention, path):
-    """The kernels of conv1 in the colours they answer to."""
+def draw_filters(weights, network, convention, out):
+    """The kernels of the first layer in the colours they answer to."""
     from lab.runs import drawings
 
-    kernel = weights["conv1"][0].numpy()
-    rgb = kernel[:, :, ::-1] if convention == "caffe" else kernel  # Caffe sees BGR
+    path = Path(out, f"{network.first}.png")
+    kernel = weights[network.first][0].numpy()
+    rgb = kernel if convention in network.rgb else kernel[:, :, ::-1]  # Caffe sees BGR
     drawings.filters(rgb, path)
     say(path)
 
@@ -125,8 +131,8 @@ def draw_map(dataset, features, args):
 
 def main(argv=None):
     options = parser(
-        __doc__, "--weights", "--run", "--preprocess", "--precision", "--limit", "--seed",
-        "--skip-broken", "--demo",
+        __doc__, "--network", "--weights", "--run", "--preprocess", "--precision", "--limit",
+        "--seed", "--skip-broken", "--demo",
     )  # fmt: skip
     options.add_argument("pictures", nargs="*", help="picture files")
     options.add_argument("--data", metavar="PATH", help="labelled pictures to draw a map of")
@@ -143,21 +149,21 @@ def main(argv=None):
 
     device.prepare()
     from lab.features.extraction import extract
-    from lab.networks import ALEXNET
+    from lab.networks import named
     from lab.runs.run import load
 
     with user_errors():
         run = args.run and load(args.run, args.weights, args.preprocess, args.demo)
         demo = run.record.demo if run else args.demo
-        pictures = read_pictures(args.pictures, demo)
-        dataset = read_map(args) if args.data or args.demo else None
-        network, layer, convention = ALEXNET, None, args.preprocess or "caffe"
+        network, layer, convention = named(args.network), None, args.preprocess or "caffe"
         if run:
             network, layer, convention = run.network, run.layer, run.convention
+        pictures = read_pictures(args.pictures, demo, network.subject)
+        dataset = read_map(args, network.subject) if args.data or args.demo else None
         weights = run.weights if run else inputs.weights(network, args.weights, args.demo)
         Path(args.out).mkdir(parents=True, exist_ok=True)
 
-    draw_filters(weights, convention, Path(args.out, "conv1.png"))
+    draw_filters(weights, network, convention, args.out)
     for name, picture in pictures.items():
         draw_picture(name, picture, look(picture, weights, network, convention), args.out)
     if run:

@@ -18,6 +18,8 @@ class Network:
     batch: how many pictures go through at once. The more, the less often the weights are read, and
         the more memory the first layers take.
     conventions: name, for `preprocess` -> what `activations` then needs beside.
+    rgb: the conventions under which red comes first; under the others blue does.
+    subject: what --demo draws for it, signs or flowers.
     """
 
     name: str
@@ -27,6 +29,8 @@ class Network:
     layer: str
     batch: int
     conventions: dict = field(default_factory=lambda: {"caffe": {}, "course": {}})
+    rgb: tuple = ()
+    subject: str = "signs"
 
     @property
     def module(self):
@@ -38,6 +42,11 @@ class Network:
         if layer not in self.layers:
             layers = ", ".join(self.layers)
             raise ValueError(f"--layer {layer}: {self.name} gives features after {layers}")
+
+    @property
+    def first(self):
+        """The name of the first layer, whose kernel looks at pixels."""
+        return next(iter(self.module.KERNELS))
 
     def last_map(self, layer):
         """The last convolution up to `layer`."""
@@ -73,6 +82,7 @@ ALEXNET = Network(
     layer="fc7",
     batch=128,
     conventions={"caffe": {}, "course": {"conv1_padding": "SAME"}},
+    rgb=("course",),
 )
 
 VGG16 = Network(
@@ -88,6 +98,7 @@ VGG16 = Network(
     },
     layer="fc6",
     batch=16,
+    subject="flowers",
 )
 
 NETWORKS = {network.name: network for network in (ALEXNET, VGG16)}

@@ -40,7 +40,7 @@ DRAWN = {}
 def place(tmp_path, monkeypatch, demo_weights):
     """An empty current folder; what --demo makes up is made once for all tests, and smaller."""
 
-    def dataset():
+    def dataset(*_):
         stand_ins.notice("DEMO: signs stand in for train.p.")
         if not DRAWN:
             DRAWN["signs"] = draw(300)

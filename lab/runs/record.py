@@ -27,7 +27,7 @@ from lab.files import replace_text
 from lab.networks import named
 
 RANDOM = "random weights (--demo)"
-DRAWN = "drawn signs (--demo)"
+DRAWN = {subject: f"drawn {subject} (--demo)" for subject in ("signs", "flowers")}
 TRAIN = "train again with `python train_feature_extraction.py`"
 EVALUATE = "evaluate again with `python evaluate.py`"
 LARGEST = 16_000_000  # bytes; of 10,000 classes with long names a record takes 1 MB
@@ -150,8 +150,8 @@ class Record(Part):
 
     @property
     def drawn(self):
-        """Whether drawn signs stood in."""
-        return self.data.path == DRAWN
+        """Whether drawn pictures stood in."""
+        return self.data.path == DRAWN[named(self.network).subject]
 
     @property
     def files(self):
