@@ -15,7 +15,7 @@ head, every figure and a report; `feature_extraction.py --run runs/latest` then 
 import sys
 
 from feature_extraction import new_layer
-from lab.command_line import TRAINING, parser, user_errors
+from lab.command_line import TRAINING, parser, units, user_errors
 from lab.console import say
 
 
@@ -30,7 +30,7 @@ def train(features, dataset, rows, args, folder, watch=None):
 
     from lab.training import lbfgs, loop
 
-    head = new_layer(features.shape[1], len(dataset.names), args.seed)
+    head = new_layer(features.shape[1], len(dataset.names), args.seed, args.hidden)
     loss = keras.losses.CategoricalCrossentropy(
         from_logits=True, label_smoothing=args.label_smoothing
     )
@@ -60,6 +60,12 @@ def command_line():
         default="adam",
         help="lbfgs: the best the layer can be, with an L2 penalty chosen on the validation set",
     )
+    options.add_argument(
+        "--hidden",
+        type=units,
+        metavar="N",
+        help="units of a hidden layer before the last one (default: none)",
+    )
     options.set_defaults(out="runs")
     return options
 
@@ -67,6 +73,10 @@ def command_line():
 def main(argv=None):
     options = command_line()
     args = options.parse_args(argv)
+    if args.hidden and args.solver == "lbfgs":
+        options.error(
+            "--solver lbfgs solves for one layer, and --hidden asks for two: leave out one"
+        )
 
     from lab import inputs
     from lab.runs import asked

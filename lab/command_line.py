@@ -19,6 +19,11 @@ def whole_number(text):
     return _number(text, int, 1, 1_000_000)
 
 
+def units(text):
+    """A whole number up to 8192: on the widest features such a layer takes 0.8 GB."""
+    return _number(text, int, 1, 8192)
+
+
 def seed(text):
     """A whole number that NumPy, TensorFlow and Python all accept as a seed."""
     return _number(text, int, 0, 2**32 - 1)

@@ -257,6 +257,7 @@ def _described(args, method, layer, dataset, weights, split):
         preprocess=args.preprocess,
         precision=device.precision(args.precision).name,
         seed=args.seed,
+        hidden=vars(args).get("hidden"),
         names=dataset.names,
         weights={
             "path": records.RANDOM if args.demo and args.weights is None else file,

@@ -119,6 +119,7 @@ class Record(Part):
     preprocess: str
     precision: Literal["float32", "bfloat16"] = "float32"
     seed: Count
+    hidden: Annotated[int, Field(ge=1, le=8192)] | None = None  # units
     names: Annotated[list[Name], Field(min_length=2), FailFast()]
     weights: Weights
     data: Data

@@ -70,6 +70,7 @@ FACTS = {
     "method": "method",
     "network": "network",
     "layer": "layer",
+    "hidden": "hidden units",
     "seed": "seed",
     "preprocess": "preprocess",
     "precision": "precision",

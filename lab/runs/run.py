@@ -90,4 +90,5 @@ def load(folder, weights=None, preprocess=None, demo=False):
         asked_for = file or "today's random weights"
         raise ValueError(asked.not_its(folder, record, asked_for, f"{same}train again"))
     width, classes = network.layers[record.layer], len(record.names)
-    return Run(folder, record, layers, heads.load(folder / "head.keras", width, classes))
+    head = heads.load(folder / "head.keras", width, classes, record.hidden)
+    return Run(folder, record, layers, head)
