@@ -98,24 +98,28 @@ def draw_filters(weights, network, convention, out):
     say(path)
 
 
-def draw_picture(name, picture, layers, out):
-    """What lights up for one picture in each convolution."""
+def draw_pictures(pictures, weights, network, convention, out):
+    """What lights up for each picture in each convolution."""
     from lab.runs import drawings
 
-    path = Path(out, f"activations-{name}.png")
-    maps = {layer: x[0].numpy() for layer, x in layers.items() if layer.startswith("conv")}
-    drawings.activations(picture, maps, path)
-    say(path)
+    for name, picture in pictures.items():
+        path = Path(out, f"activations-{name}.png")
+        layers = look(picture, weights, network, convention)
+        maps = {layer: x[0].numpy() for layer, x in layers.items() if layer.startswith("conv")}
+        drawings.activations(picture, maps, path)
+        say(path)
 
 
-def draw_decision(name, picture, probabilities, run, out):
-    """Which parts of a picture decide, given the probabilities [classes] of what it shows."""
+def draw_decisions(pictures, run, out):
+    """Which parts of each picture decide what it is taken for."""
     from lab.runs import drawings
 
-    best = probabilities.argmax()
-    path = Path(out, f"gradcam-{name}.png")
-    drawings.decision(picture, evidence(picture, run), run.names[best], probabilities[best], path)
-    say(path)
+    probabilities = run.probabilities([*pictures.values()], cache=False)
+    for (name, picture), row in zip(pictures.items(), probabilities, strict=True):
+        best = row.argmax()
+        path = Path(out, f"gradcam-{name}.png")
+        drawings.decision(picture, evidence(picture, run), run.names[best], row[best], path)
+        say(path)
 
 
 def draw_map(dataset, features, args):
@@ -143,33 +147,34 @@ def main(argv=None):
     from lab.runs import asked
 
     with user_errors():
-        asked.check(args, PICTURES)
+        network = asked.check(args, PICTURES)
+        if not (network.layered or args.data or args.demo):
+            raise ValueError(f"{network.name} shows nothing of its layers: --data draws a map")
 
     from lab import device, inputs  # TensorFlow takes seconds to load: wrong names need not wait
 
     device.prepare()
     from lab.features.extraction import extract
-    from lab.networks import named
     from lab.runs.run import load
 
     with user_errors():
         run = args.run and load(args.run, args.weights, args.preprocess, args.demo)
         demo = run.record.demo if run else args.demo
-        network, layer, convention = named(args.network), None, args.preprocess or "caffe"
+        layer, convention = None, args.preprocess or "caffe"
         if run:
-            network, layer, convention = run.network, run.layer, run.convention
-        pictures = read_pictures(args.pictures, demo, network.subject)
+            layer, convention = run.layer, run.convention
+        pictures = network.layered and read_pictures(args.pictures, demo, network.subject)
         dataset = read_map(args, network.subject) if args.data or args.demo else None
         weights = run.weights if run else inputs.weights(network, args.weights, args.demo)
         Path(args.out).mkdir(parents=True, exist_ok=True)
 
-    draw_filters(weights, network, convention, args.out)
-    for name, picture in pictures.items():
-        draw_picture(name, picture, look(picture, weights, network, convention), args.out)
-    if run:
-        probabilities = run.probabilities([*pictures.values()], cache=False)
-        for (name, picture), row in zip(pictures.items(), probabilities, strict=True):
-            draw_decision(name, picture, row, run, args.out)
+    if network.layered:
+        draw_filters(weights, network, convention, args.out)
+        draw_pictures(pictures, weights, network, convention, args.out)
+        if run:
+            draw_decisions(pictures, run, args.out)
+    else:
+        notice(f"{network.name} shows nothing of its layers: of it there is only the map")
     if dataset:
         with user_errors():  # pictures in folders are decoded only now
             seen = extract(

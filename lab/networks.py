@@ -1,9 +1,11 @@
 """The networks there are: the file of weights, the layers that serve as features, the conventions.
 
 A network is a file beside the lessons, imported when it is first used. Each has KERNELS, LAYERS,
-INPUT_SIZE, `preprocess`, `activations`, `max_pool` and `load_weights`, as in alexnet.py.
+INPUT_SIZE, `preprocess`, `activations`, `max_pool` and `load_weights`, as in alexnet.py. Those of
+Keras, which give nothing but features, are in lab/keras_networks.py.
 """
 
+import functools
 from dataclasses import dataclass, field
 from importlib import import_module
 
@@ -31,6 +33,8 @@ class Network:
     conventions: dict = field(default_factory=lambda: {"caffe": {}, "course": {}})
     rgb: tuple = ()
     subject: str = "signs"
+    # Whether its weights come from elsewhere than `file`, and its layers can be had one by one.
+    fetched, layered = False, True
 
     @property
     def module(self):
@@ -42,6 +46,12 @@ class Network:
         if layer not in self.layers:
             layers = ", ".join(self.layers)
             raise ValueError(f"--layer {layer}: {self.name} gives features after {layers}")
+
+    def precision(self, choice):
+        """The tf.DType to compute in: the choice, or with "auto" the fastest."""
+        from lab import device
+
+        return device.precision(choice)
 
     @property
     def first(self):
@@ -106,6 +116,16 @@ NETWORKS = {network.name: network for network in (ALEXNET, VGG16)}
 
 def named(name):
     """The Network called `name`. ValueError when there is none."""
+    if name.startswith("keras:"):
+        return _of_keras(name)
     if name not in NETWORKS:
-        raise ValueError(f"--network {name}: expected {' or '.join(NETWORKS)}")
+        known = " or ".join(NETWORKS)
+        raise ValueError(f"--network {name}: expected {known}, or keras:NAME of keras.applications")
     return NETWORKS[name]
+
+
+@functools.cache
+def _of_keras(name):
+    from lab.keras_networks import KerasNetwork
+
+    return KerasNetwork(name)

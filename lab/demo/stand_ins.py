@@ -22,6 +22,8 @@ def weights(network):
     import tensorflow as tf
 
     notice(f"DEMO: random weights stand in for {network.file}; ImageNet names mean nothing.")
+    if network.fetched:
+        return network.random_weights()
     kernels = network.module.KERNELS
     first, rng = next(iter(kernels)), np.random.default_rng(0)
 

@@ -12,7 +12,6 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from lab import device
 from lab.data import images
 from lab.features import small_pictures
 from lab.features.cache import fill
@@ -38,7 +37,7 @@ def extract(
     """
     if not len(pictures):
         raise ValueError("features: expected at least one picture, found none")
-    how = Frozen(network, weights, layer or network.layer, convention, device.precision(precision))
+    how = Frozen(network, weights, layer or network.layer, convention, network.precision(precision))
     compute = functools.partial(computed, pictures, how)
     if not cache:
         return next(compute([slice(0, len(pictures))]))

@@ -255,7 +255,7 @@ def _described(args, method, layer, dataset, weights, split):
         network=args.network,
         layer=layer,
         preprocess=args.preprocess,
-        precision=device.precision(args.precision).name,
+        precision=network.precision(args.precision).name,
         seed=args.seed,
         hidden=vars(args).get("hidden"),
         names=dataset.names,

@@ -157,7 +157,8 @@ class Record(Part):
     @property
     def files(self):
         """The options that name its input; None for what was made up."""
-        weights = None if self.demo else self.weights.path
+        made = self.demo or named(self.network).fetched
+        weights = None if made else self.weights.path
         return {"weights": weights, "data": None if self.drawn else self.data.path}
 
 

@@ -1,0 +1,124 @@
+"""The classifiers of keras.applications as networks: `--network keras:EfficientNetV2B0`.
+
+Their features are those of the last map, averaged over places. Keras, and TensorFlow with it, are
+imported when a network is first used.
+"""
+
+import functools
+import re
+import sys
+from contextlib import redirect_stdout
+from difflib import get_close_matches
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+
+PREFIX = "keras:"
+
+
+@functools.cache
+def classifiers():
+    """Name -> its module in keras.applications, without importing Keras."""
+    (folder,) = find_spec("keras").submodule_search_locations
+    listing = Path(folder, "applications/__init__.py").read_text(encoding="utf-8")
+    found = re.findall(r"from keras\.src\.applications\.(\w+) import \(?\s*([A-Z]\w+)", listing)
+    return {name: module for module, name in found}
+
+
+class KerasNetwork:
+    """One classifier, with what lab.networks says of a Network; it is its own `module`."""
+
+    file = "Keras's ImageNet weights"
+    fetched, layered = True, False
+    layer, conventions, batch, subject = "pooled", {"caffe": {}}, 32, "flowers"
+
+    def __init__(self, name):
+        self.name, self.classifier, self.module = name, name.removeprefix(PREFIX), self
+        if self.classifier not in classifiers():
+            spelled = {known.lower(): known for known in classifiers()}
+            near = get_close_matches(self.classifier.lower(), spelled) or spelled
+            known = ", ".join(spelled[name] for name in near)
+            raise ValueError(f"--network {name}: keras.applications has {known}")
+
+    def check_layer(self, layer):
+        """ValueError unless features can be taken from `layer`."""
+        if layer != self.layer:
+            raise ValueError(f"--layer {layer}: {self.name} gives its features after {self.layer}")
+
+    def precision(self, choice):
+        """The tf.DType to compute in: these networks were made for float32, and are fast in it."""
+        import tensorflow as tf
+
+        if choice == "bfloat16":
+            raise ValueError(f"--precision bfloat16: {self.name} computes in float32")
+        return tf.float32
+
+    def _built(self, weights=None, **options):
+        import keras
+
+        return getattr(keras.applications, self.classifier)(weights=weights, **options)
+
+    def _pooled(self, weights=None):
+        return self._built(weights, include_top=False, pooling="avg")
+
+    @functools.cached_property
+    def _model(self):
+        """The layers alone: `features` brings their weights."""
+        return self._pooled()
+
+    @functools.cached_property
+    def _side(self):
+        """Pixels of the pictures it was trained with; networks that take any had 224."""
+        return self._built().input_shape[1] or 224
+
+    @property
+    def layers(self):
+        """The one layer that gives features -> how many."""
+        return {self.layer: self._model.output_shape[-1]}
+
+    def preprocess(self, images, convention="caffe"):
+        """Pictures as the network wants them: RGB 0-255 [n, h, w, 3] -> [n, side, side, 3]."""
+        import keras
+        import tensorflow as tf
+
+        images = tf.image.resize(images, [self._side, self._side], antialias=True)
+        module = getattr(keras.applications, classifiers()[self.classifier])
+        return module.preprocess_input(images)
+
+    def load_weights(self, path=None):
+        """All weights, as Keras fetched them and checked their hash. OSError when it cannot."""
+        try:
+            with redirect_stdout(sys.stderr):  # Keras's bar
+                return self._as_layer(self._pooled("imagenet").get_weights())
+        except Exception as error:  # Keras raises no other
+            raise OSError(
+                f"{self.name}: Keras cannot get its weights: {error}; try again, or --demo"
+            ) from error
+
+    def random_weights(self):
+        """He-normal kernels of the true shapes, the same at each call; all else as Keras begins."""
+        rng = np.random.default_rng(0)
+
+        def random(array):
+            if array.ndim < 2:
+                return array
+            inputs = np.prod(array.shape[:2] if array.shape[-1] == 1 else array.shape[:-1])
+            return np.sqrt(2 / inputs, dtype="f4") * rng.standard_normal(array.shape, np.float32)
+
+        return self._as_layer([random(array) for array in self._model.get_weights()])
+
+    def _as_layer(self, arrays):
+        import tensorflow as tf
+
+        return {self.classifier: tuple(map(tf.constant, arrays))}
+
+    def features(self, x, weights, layer="pooled", convention="caffe"):
+        """What the network says about pictures from `preprocess`: [n, width].
+
+        Never in training: BatchNorm takes the averages it was trained to.
+        """
+        import keras
+
+        with keras.StatelessScope(zip(self._model.weights, weights[self.classifier], strict=True)):
+            return self._model(x, training=False)
