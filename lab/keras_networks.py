@@ -12,8 +12,6 @@ from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
 
-import numpy as np
-
 PREFIX = "keras:"
 
 
@@ -96,17 +94,20 @@ class KerasNetwork:
                 f"{self.name}: Keras cannot get its weights: {error}; try again, or --demo"
             ) from error
 
-    def random_weights(self):
-        """He-normal kernels of the true shapes, the same at each call; all else as Keras begins."""
-        rng = np.random.default_rng(0)
+    def random_weights(self, pictures):
+        """Weights as Keras begins with, the same at each call; BatchNorm has seen the `pictures`.
 
-        def random(array):
-            if array.ndim < 2:
-                return array
-            inputs = np.prod(array.shape[:2] if array.shape[-1] == 1 else array.shape[:-1])
-            return np.sqrt(2 / inputs, dtype="f4") * rng.standard_normal(array.shape, np.float32)
+        Else, layer by layer, nothing or too much would be left of what differs between pictures.
+        """
+        import keras
 
-        return self._as_layer([random(array) for array in self._model.get_weights()])
+        keras.utils.set_random_seed(0)
+        model = self._pooled()
+        for layer in model.layers:
+            if isinstance(layer, keras.layers.BatchNormalization):
+                layer.momentum = 0.0  # its averages are those of the one batch
+        model(self.preprocess(pictures), training=True)
+        return self._as_layer(model.get_weights())
 
     def _as_layer(self, arrays):
         import tensorflow as tf

@@ -96,9 +96,16 @@ def test_features_are_those_of_kerass_own_model(network, weights):
 
 
 def test_random_weights_are_the_same_at_each_call(network):
-    first, again = (network.random_weights()["MobileNet"] for _ in range(2))
+    first, again = (stand_ins.weights(network)["MobileNet"] for _ in range(2))
     for one, other in zip(first, again, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_random_weights_let_pictures_differ(network):
+    drawn = stand_ins._drawn("flowers", 10, seed=0).images
+    features = network.features(network.preprocess(drawn), stand_ins.weights(network)).numpy()
+    assert np.median(features.std(axis=0)) > 0.02
+    assert features.max() < 100
 
 
 def test_weights_that_cannot_be_fetched_are_one_line(network, monkeypatch):

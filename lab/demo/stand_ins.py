@@ -23,7 +23,7 @@ def weights(network):
 
     notice(f"DEMO: random weights stand in for {network.file}; ImageNet names mean nothing.")
     if network.fetched:
-        return network.random_weights()
+        return network.random_weights(_drawn(network.subject, 32, seed=2).images)
     kernels = network.module.KERNELS
     first, rng = next(iter(kernels)), np.random.default_rng(0)
 
