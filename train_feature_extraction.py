@@ -4,12 +4,13 @@
     python train_feature_extraction.py --limit 4000          a laptop's share of it
     python train_feature_extraction.py --split random        the course's split, and what it hides
     python train_feature_extraction.py --data my_pictures/   a folder with one subfolder a class
+    python train_feature_extraction.py --network vgg16 --data flower_photos/   the second lab
     python train_feature_extraction.py --resume              go on after it was stopped
     python train_feature_extraction.py --demo                no file needed
 
 The network is frozen, so what it says about a picture never changes: each picture goes through it
 once, and only the new layer sees the features again in every epoch. Writes a run folder with the
-head, every figure and a report; `feature_extraction.py --run runs/latest` then names signs.
+head, every figure and a report; `feature_extraction.py --run runs/latest` then names pictures.
 """
 
 import sys

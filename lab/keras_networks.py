@@ -61,26 +61,26 @@ class KerasNetwork:
         return self._built(weights, include_top=False, pooling="avg")
 
     @functools.cached_property
-    def _model(self):
-        """The layers alone: `features` brings their weights."""
-        return self._pooled()
+    def _made(self):
+        """The layers alone, to which `features` brings weights; a side of their pictures, pixels.
 
-    @functools.cached_property
-    def _side(self):
-        """Pixels of the pictures it was trained with; networks that take any had 224."""
-        return self._built().input_shape[1] or 224
+        Both at once, before threads prepare pictures: each would make them.
+        """
+        side = self._built().input_shape[1] or 224  # those that take any were trained with 224
+        return self._pooled(), side
 
     @property
     def layers(self):
         """The one layer that gives features -> how many."""
-        return {self.layer: self._model.output_shape[-1]}
+        return {self.layer: self._made[0].output_shape[-1]}
 
     def preprocess(self, images, convention="caffe"):
         """Pictures as the network wants them: RGB 0-255 [n, h, w, 3] -> [n, side, side, 3]."""
         import keras
         import tensorflow as tf
 
-        images = tf.image.resize(images, [self._side, self._side], antialias=True)
+        _, side = self._made
+        images = tf.image.resize(images, [side, side], antialias=True)
         module = getattr(keras.applications, classifiers()[self.classifier])
         return module.preprocess_input(images)
 
@@ -121,5 +121,6 @@ class KerasNetwork:
         """
         import keras
 
-        with keras.StatelessScope(zip(self._model.weights, weights[self.classifier], strict=True)):
-            return self._model(x, training=False)
+        model, _ = self._made
+        with keras.StatelessScope(zip(model.weights, weights[self.classifier], strict=True)):
+            return model(x, training=False)
