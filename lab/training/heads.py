@@ -44,10 +44,13 @@ def _check_layers(settings, width, classes, hidden):
 
     Keras makes layers of any size before it looks whether their weights are there.
     """
-    kinds = [layer["class_name"] for layer in settings["config"]["layers"]]
+    layers = settings["config"]["layers"]
+    kinds = [layer["class_name"] for layer in layers]
     dense = ["Dense"] * (2 if hidden else 1)
     if kinds not in (["InputLayer", *dense], ["InputLayer", "LayerNormalization", *dense]):
         raise ValueError(f"layers {', '.join(kinds)}")
+    if hidden and layers[-2]["config"]["units"] != hidden:
+        raise ValueError(f"a hidden layer of other than {hidden:,} units")
     most = max(width, classes, hidden or 0)
     if max(_numbers(settings)) > most:
         raise ValueError(f"a layer of over {most:,} numbers")

@@ -41,7 +41,7 @@ def test_a_head_with_a_hidden_layer_comes_back_where_one_is_expected(tmp_path):
     features = np.random.default_rng(0).normal(size=(3, 8)).astype(np.float32)
     np.testing.assert_array_equal(heads.load(path, 8, CLASSES, 20)(features), saved(features))
     assert "layers InputLayer, LayerNormalization, Dense, Dense" in complaint(path, 8)
-    with pytest.raises(ValueError, match="a layer of over 19 numbers"):
+    with pytest.raises(ValueError, match="a hidden layer of other than 19 units"):
         heads.load(path, 8, CLASSES, 19)
 
 
