@@ -13,6 +13,8 @@ from benchmarks import contenders
 
 # Relative error of fc7. A wrong layer moves it by a third and more, bfloat16 by 2 %.
 TOLERANCE = {"float32": 1e-3, "bfloat16": 5e-2}
+CODES_TOLERANCE = {"float32": 1e-3, "bfloat16": 1e-1}  # VGG16 has twice as many layers
+CHECKED = 4  # pictures whose codes are compared
 VALIDATION = 0.33  # the course's share of the pictures
 
 
@@ -33,12 +35,12 @@ def error(name, weights, folder, batch):
     return _checked(run()[: len(reference)], reference, name)
 
 
-def _checked(found, reference, name):
+def _checked(found, reference, name, tolerances=TOLERANCE):
     difference = np.linalg.norm(found.astype(np.float32) - reference)
     error = float(difference / np.linalg.norm(reference))
-    tolerance = TOLERANCE["bfloat16" if name.endswith(("bfloat16", "auto")) else "float32"]
+    tolerance = tolerances["bfloat16" if name.endswith(("bfloat16", "auto")) else "float32"]
     if not error < tolerance:
-        raise ValueError(f"fc7 differs by {error:.2%}, allowed are {tolerance:.1%}")
+        raise ValueError(f"features differ by {error:.2%}, allowed are {tolerance:.1%}")
     return error
 
 
@@ -46,6 +48,38 @@ def rate(name, weights, folder, batch, seconds):
     """The contender's pictures/s, measured for `seconds` at least."""
     run, pictures = contender(name, weights, folder, batch)
     return pictures / _seconds_a_call(run, seconds)
+
+
+@functools.cache
+def coder(library, precision, count):
+    """A library's way to VGG16's codes as a function, loaded once; random weights, `count` flowers.
+
+    Also what the codes must be, [n, 4096], of the first.
+    """
+    from benchmarks.contenders import codes
+    from lab import device
+    from lab.demo import flowers, stand_ins
+    from lab.networks import VGG16
+
+    device.prepare()
+    layers = stand_ins.weights(VGG16)
+    images = np.stack(
+        [flowers.flower(n % 5, n // 5, VGG16.module.INPUT_SIZE) for n in range(count)]
+    )
+    prepared = VGG16.module.preprocess(images[:CHECKED])
+    reference = VGG16.module.VGG16(prepared, feature_extract=True, weights=layers).numpy()
+    return getattr(codes, library)(layers, images, precision), reference
+
+
+def codes_error(library, precision, count):
+    """Relative error of the codes. ValueError when they are not those of vgg16.py."""
+    run, reference = coder(library, precision, count)
+    return _checked(run()[: len(reference)], reference, precision, CODES_TOLERANCE)
+
+
+def codes_rate(library, precision, count, seconds):
+    """Pictures/s to VGG16's codes, measured for `seconds` at least."""
+    return count / _seconds_a_call(coder(library, precision, count)[0], seconds)
 
 
 @functools.cache

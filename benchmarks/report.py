@@ -99,6 +99,10 @@ BARS = [  # what, and the goal for each of KINDS
     ("bfloat16, × the course", "≥", None, 2.5,  4.5,  ratio("lab-bfloat16", "course")),
     ("bfloat16, × OpenVINO",   "≥", None, 1.1,  1.1,  ratio("lab-bfloat16", "openvino-bfloat16")),
     ("bfloat16, of ceiling",   "≥", None, 0.9,  0.6,  share("lab-bfloat16", "ceiling-bfloat16")),
+    ("codes f32, × Keras",     "≥", 1.1,  1.1,  1.1,  ratio("codes lab f32", "codes keras f32")),
+    ("codes f32, × OpenVINO",  "≥", 1.0,  1.0,  1.0,  ratio("codes lab f32", "codes openvino f32")),
+    ("codes f32, of ceiling",  "≥", 0.85, 0.85, 0.85, share("codes lab f32", "ceiling-float32")),
+    ("codes bf16, × float32",  "≥", None, 1.7,  2.5,  ratio("codes lab bf16", "codes lab f32")),
     ("training, × the course", "≥", 12,   20,   30,   ratio("course-training", "training")),
     ("training, peak GB",      "≤", 3,    3,    3,    peak_memory("training")),
     ("first result, s",        "≤", 2,    2,    2,    middle("first result")),
@@ -127,9 +131,9 @@ def values(results, name):
 
 
 def giga_operations(results, name):
-    """Billions of additions and multiplications of one picture on its way to fc7."""
-    padding = "SAME" if name == "course" else "VALID"
-    return 2 * results["setup"]["multiply_adds"][padding] / 1e9
+    """Billions of additions and multiplications of one picture on its way to its features."""
+    way = {"course": "SAME"}.get(name, "codes" if name.startswith("codes ") else "VALID")
+    return 2 * results["setup"]["multiply_adds"][way] / 1e9
 
 
 def table(results):
@@ -167,7 +171,8 @@ def _remarks(results, name, one):
     if one.get("batch"):
         remarks.append(f"{one['batch']} at once")
     if one.get("error") is not None:
-        remarks.append(f"fc7 within {one['error']:.1e}")
+        features = "codes" if name.startswith("codes ") else "fc7"
+        remarks.append(f"{features} within {one['error']:.1e}")
         if speed := middle(name)(results):
             remarks.append(f"{speed * giga_operations(results, name):.0f} GFLOP/s")
     return ", ".join(filter(None, remarks))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from benchmarks import commands, measures
-from benchmarks.contenders import CONTENDERS, PARTS, STEPS, WAYS
+from benchmarks.contenders import CODES, CONTENDERS, PARTS, STEPS, WAYS
 from benchmarks.processes import Measurement, take_turns
 from lab.console import notice
 
@@ -26,12 +26,13 @@ class Plan:
     epochs: int = 10
     head_rows: int = 26_000
     step: int = 128  # pictures in a step of fine-tuning
+    flowers: int = 32  # that VGG16 gets at once
     jpegs: tuple = (2000, 500)  # in each of FOLDERS
 
 
 QUICK = Plan(
     rounds=2, long_rounds=1, seconds=0.1, batches=(8,), lab_pictures=16, sizes=(256,),
-    pictures=260, epochs=1, head_rows=512, step=8, jpegs=(8, 2),
+    pictures=260, epochs=1, head_rows=512, step=8, flowers=4, jpegs=(8, 2),
 )  # fmt: skip
 
 
@@ -132,6 +133,18 @@ def fine_tuning(setup, folder, plan):
     return measurements | {"dense epoch": Measurement("s", measures.dense_epoch, *dense)}
 
 
+def codes(setup, folder, plan):
+    """Pictures/s to VGG16's codes in each library."""
+    measurements = {}
+    for name, which in CODES.items():
+        count = plan.flowers
+        one = Measurement("pictures/s", measures.codes_rate, *which, count, plan.seconds)
+        one.series |= {"batch": count, "error": one.ask(measures.codes_error, *which, count)}
+        notice(f"{name}: {one.series['trouble'] or 'ready'}")
+        measurements[name] = one
+    return measurements
+
+
 def jpegs(name, setup, folder, plan):
     """Pictures/s from the JPEGs of a folder to fc7; of decoding and of the network alone."""
     measurements = {}
@@ -149,5 +162,6 @@ MEASURES = {
     "start": start,
     "head": head,
     "fine-tuning": fine_tuning,
+    "codes": codes,
     **{name: partial(jpegs, name) for name in FOLDERS},
 }

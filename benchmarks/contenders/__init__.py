@@ -23,6 +23,13 @@ CONTENDERS = {
     "openvino-bfloat16": ("openvino", {"precision": "bf16"}),
 }
 
+# Name -> the function in codes.py, and the precision.
+CODES = {
+    f"codes {library} {short}": (library, precision)
+    for library in ("lab", "keras", "pytorch", "openvino")
+    for short, precision in (("f32", "float32"), ("bf16", "bfloat16"))
+}
+
 # Ways through a folder of pictures -> the file and the function that make one, of the path to the
 # weights, the paths of the pictures, and the precision. The parts have no features to show.
 WAYS = {
