@@ -6,6 +6,7 @@ Keras, which give nothing but features, are in lab/keras_networks.py.
 """
 
 import functools
+import math
 from dataclasses import dataclass, field
 from importlib import import_module
 
@@ -101,20 +102,21 @@ class Network:
         """Layer -> what it puts out for pictures prepared by `preprocess` with the convention."""
         return self.module.activations(images, weights, **self.conventions[convention])
 
-    def features(self, x, weights, layer, convention="caffe", after=None):
+    def features(self, x, weights, layer, convention="caffe", after=None, whole=False):
         """What `layer` says about each picture, [n, width] in the dtype of the weights.
 
         x: pictures from `preprocess`, or what the layer named `after` put out for them. A map wider
-        than 7 is max-pooled until it is not, so that a layer stays some thousand numbers.
+        than 7 is max-pooled until it is not, so that a layer stays some thousand numbers; `whole`,
+        it is all there.
         """
         import tensorflow as tf
 
         options = {} if after else self.conventions[convention]
         if after != layer:
             x = self.module.activations(x, weights, after, layer, **options)[layer]
-        while len(x.shape) == 4 and x.shape[1] > 7:
+        while not whole and len(x.shape) == 4 and x.shape[1] > 7:
             x = self.module.max_pool(x)
-        return tf.reshape(x, [-1, self.layers[layer]])
+        return tf.reshape(x, [-1, math.prod(x.shape[1:])])
 
 
 ALEXNET = Network(

@@ -5,6 +5,7 @@ The network cannot change while the head is trained, so neither can what it says
 
 import functools
 import hashlib
+import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -25,8 +26,9 @@ FILES_VERSION = 4
 
 
 def extract(
-    pictures, weights, convention="caffe", precision="auto", cache=True, network=ALEXNET, layer=None
-):
+    pictures, weights, convention="caffe", precision="auto", cache=True, network=ALEXNET,
+    layer=None, whole=False,
+):  # fmt: skip
     """What a layer says about each picture: float16 [n, width].
 
     pictures: uint8 RGB [n, height, width, 3], or a list of pictures of any size, each RGB or the
@@ -36,11 +38,13 @@ def extract(
     cache: keep the features on disk and take from there what an earlier call computed: of an array
         those of all its pictures, of a list each on its own, whatever the files are called.
     network: one of lab.networks. layer: one of its layers; None is the network's own choice.
+    whole: take maps as they are, of any layer, where `Network.features` would pool them.
     Raises ValueError for no picture at all, one that is damaged, or features that overflow.
     """
     if not len(pictures):
         raise ValueError("features: expected at least one picture, found none")
-    how = Frozen(network, weights, layer or network.layer, convention, network.precision(precision))
+    dtype = network.precision(precision)
+    how = Frozen(network, weights, layer or network.layer, convention, dtype, whole)
     if not cache:
         return next(computed(pictures, how, [slice(0, len(pictures))]))
     if isinstance(pictures, np.ndarray):
@@ -69,10 +73,13 @@ class Frozen:
     layer: str
     convention: str
     dtype: tf.DType
+    whole: bool = False
 
-    @property
+    @functools.cached_property
     def width(self):
         """Features of a picture."""
+        if self.whole:
+            return math.prod(self.network.shape(self.layer, self.weights, self.convention))
         return self.network.layers[self.layer]
 
     def prepared(self, picture):
@@ -85,7 +92,8 @@ class Frozen:
         """All that features depend on beside the pictures."""
         text = f"{version} {self.convention} {self.dtype.name} {weights_digest(self.weights)}"
         # The weights name the network. Its own choice is not named: features had no layer once.
-        return text if self.layer == self.network.layer else f"{text} {self.layer}"
+        text = text if self.layer == self.network.layer else f"{text} {self.layer}"
+        return f"{text} whole" if self.whole else text
 
 
 def _computed_of(pictures, how, rows):
@@ -125,19 +133,20 @@ def computed(pictures, how, chunks):
 def _compiled(pictures, how):
     """A function: a batch from `_load` -> float16 features [b, width]."""
     network, weights = how.network, how.weights
+    options = {"whole": True} if how.whole else {}  # not all networks have maps to give
     in_memory = isinstance(pictures, np.ndarray)
     if in_memory and small_pictures.suit(network, how.convention, pictures.shape[1:3]):
         conv1 = small_pictures.conv1(weights["conv1"], *pictures.shape[1:3], how.dtype)
         rest = {name: in_precision(weights[name], how.dtype) for name in weights if name != "conv1"}
 
         def features_of(batch):
-            return network.features(conv1(batch), rest, how.layer, after="conv1")
+            return network.features(conv1(batch), rest, how.layer, after="conv1", **options)
     else:
         rounded = {name: in_precision(weights[name], how.dtype) for name in weights}
 
         def features_of(batch):
             images = network.module.preprocess(batch, how.convention) if in_memory else batch
-            return network.features(images, rounded, how.layer, how.convention)
+            return network.features(images, rounded, how.layer, how.convention, **options)
 
     return tf.function(lambda batch: tf.cast(features_of(batch), tf.float16), autograph=False)
 

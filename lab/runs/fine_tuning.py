@@ -17,6 +17,7 @@ from lab.runs import drawings
 from lab.training import augmentation, loop, tuned_layers
 from lab.training.tuned import Tuned
 
+KEPT = 1_000_000_000  # bytes, at most, of what frozen layers say about all pictures
 AT_ONCE = 256  # pictures that the network is judged by in one go
 SHOWN = 6  # pictures of which the report shows what augmentation makes
 
@@ -33,7 +34,7 @@ class Tuning:
         self.network, self.layer = networks.named(args.network), run.record.layer
         names = self.network.learning(args.unfreeze, self.layer)
         self.below = self.network.below(names[0]) if names else self.layer
-        keepable = self._is_small(names)
+        keepable = not names or (self.below and self._bytes() <= KEPT)
         self.augment = args.augment or ("none" if keepable else _suitable(run.dataset.names))
         self.kept = keepable and self.augment == "none"
         run.note(augment=self.augment)
@@ -43,15 +44,10 @@ class Tuning:
                 f"all of {self.network.name} each time; with --augment none up to {self.below} once"
             )
 
-    def _is_small(self, names):
-        """Whether what the frozen layers say is what `extract` keeps of them, thousands of numbers.
-
-        The maps of a convolution take 3 to 5 GB for the signs of train.p.
-        """
-        if self.below is None or not names:
-            return not names
+    def _bytes(self):
+        """Of what the frozen layers say; for all signs of train.p pool5 says 0.7 GB, conv4 5 GB."""
         shape = self.network.shape(self.below, self.run.weights, self.run.args.preprocess)
-        return self.network.layers.get(self.below) == math.prod(shape)
+        return 2 * len(self.run.dataset) * math.prod(shape)
 
     def model(self, new_layer):
         """The network with the head of the run it starts from, or else a `new_layer`: a Tuned."""
@@ -73,7 +69,7 @@ class Tuning:
         if self.kept:
             inputs = extract(
                 dataset.images, run.weights, args.preprocess, run.record.precision, args.cache,
-                self.network, self.below,
+                self.network, self.below, whole=self.below != self.layer,
             )  # fmt: skip
         if self.augment != "none":
             chosen = augmentation.of(self.augment, dataset.names)

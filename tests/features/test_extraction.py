@@ -284,3 +284,14 @@ def test_pictures_of_several_sizes_are_kept_too(demo_weights, tmp_path):
             found = features.extract(given, demo_weights, precision="float32")
             assert deviation(found, expected) < 1e-3
     assert len(list((tmp_path / "cache").glob("*/features.f16"))) == 1
+
+
+def test_whole_maps_are_what_the_layer_puts_out(demo_weights):
+    pictures = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), np.uint8)
+    found = extraction.extract(
+        pictures, demo_weights, precision="float32", cache=False, layer="pool2", whole=True
+    )
+    layers = ALEXNET.activations(ALEXNET.module.preprocess(pictures), demo_weights)
+    expected = np.reshape(layers["pool2"], [3, -1])
+    assert found.shape == (3, 13 * 13 * 256)
+    assert np.abs(found - expected).max() < 2e-3 * np.abs(expected).max()

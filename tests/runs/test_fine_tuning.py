@@ -174,17 +174,29 @@ def test_layers_that_an_earlier_run_trained_are_kept_though_frozen_now(whole):
     assert record.read("runs/more").start.path == str(whole)
 
 
-def test_what_is_frozen_sees_each_picture_once(monkeypatch, capsys):
+@pytest.mark.parametrize(
+    ("unfreeze", "below", "whole"),
+    [("fc8", "fc7", False), ("fc6", "pool5", True), ("conv3", "pool2", True)],
+)
+def test_what_is_frozen_sees_each_picture_once(monkeypatch, unfreeze, below, whole):
     asked = []
 
-    def noted(pictures, weights, *rest):
-        asked.append(rest[-1])
-        return extract(pictures, weights, *rest)
+    def noted(pictures, weights, *rest, **options):
+        asked.append((rest[-1], options["whole"]))
+        return extract(pictures, weights, *rest, **options)
 
     monkeypatch.setattr("lab.runs.fine_tuning.extract", noted)
-    tune(*OPTIONS, "--unfreeze", "fc6")
-    assert asked == ["pool5"]
+    tune(*OPTIONS, "--unfreeze", unfreeze, "--epochs", "1")
+    assert asked == [(below, whole)]
     assert record.read("runs/mine").arguments["augment"] == "none"
+
+
+def test_what_is_too_much_to_keep_is_computed_in_every_epoch(monkeypatch):
+    monkeypatch.setattr("lab.runs.fine_tuning.KEPT", 24 * 4096 * 2 - 1)
+    monkeypatch.setattr(train_finetuning, "train", die_here)
+    with pytest.raises(Killed):
+        tune(*OPTIONS, "--unfreeze", "fc7")
+    assert record.read("runs/mine").arguments["augment"] == "signs"
 
 
 def test_with_changing_pictures_it_cannot_and_says_so(monkeypatch, capsys):
