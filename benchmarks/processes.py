@@ -21,7 +21,7 @@ class Measurement:
 
     def __init__(self, unit, function, *arguments, **facts):
         self.function, self.arguments = function, arguments
-        self.process = ProcessPoolExecutor(1, PROCESSES, _silence)
+        self.process = ProcessPoolExecutor(1, PROCESSES, silence)
         self.series = {"unit": unit, "values": [], "trouble": None, "peak_memory": None, **facts}
 
     def measure(self):
@@ -61,7 +61,7 @@ def take_turns(measurements, rounds):
     return {name: measurement.finish() for name, measurement in measurements.items()}
 
 
-def _silence():
+def silence():
     """Libraries chat; troubles are told otherwise."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 

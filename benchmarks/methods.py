@@ -1,0 +1,191 @@
+"""Which method when: four ways to use a pretrained network, on little and much, near and far.
+
+    python -m benchmarks.methods                   everything, about an hour and a half
+    python -m benchmarks.methods --seeds 1         a third of it, and no idea of chance
+    python -m benchmarks.methods --out mine.csv    the table there, the figure beside it
+    python -m benchmarks.methods --demo            two minutes, no file: does it run?
+
+Every row is written when it is measured, and one that is there is not measured again: stop it when
+you like, and start it again with the same command. README.md, beside this, says how to read it.
+"""
+
+import multiprocessing
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from benchmarks.processes import silence
+from lab import inputs
+from lab.command_line import parser, user_errors, whole_number
+from lab.console import duration, notice, say
+from lab.files import replace
+from lab.locks import clear, locked
+from lab.networks import ALEXNET
+
+METHODS = ["head on fc7", "head below", "fine-tuning", "from scratch"]
+KEY = ["source", "target", "tracks", "method", "seed"]
+COLUMNS = [
+    *KEY, "pictures", "classes", "layer", "accuracy", "low", "high", "minutes", "setup",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a network knows, what it is to learn, and the winner that the course expects.
+
+    tracks: of a class that train, at most; None is all of them.
+    """
+
+    source: str
+    target: str
+    tracks: int | None
+    expected: str
+
+    @property
+    def amount(self):
+        return str(self.tracks or "all")
+
+
+# Little and near: the top knows it already. Little and far: what is below it is less special. Much:
+# all layers can learn (cs231n, "When and how to fine-tune?").
+TASKS = [
+    Task("signs", "other signs", 2, "head on fc7"),
+    Task("signs", "other signs", None, "fine-tuning"),
+    Task("signs", "digits", 5, "head below"),
+    Task("signs", "digits", None, "fine-tuning"),
+    Task("ImageNet", "signs", 1, "head below"),
+    Task("ImageNet", "signs", 2, "head below"),
+    Task("ImageNet", "signs", 5, "head below"),
+    Task("ImageNet", "signs", None, "fine-tuning"),
+]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is trained: files (None: stand-ins), epochs, and the pictures of one at least."""
+
+    weights: Path | None
+    data: Path | None
+    epochs: int
+    pictures: int
+    tasks: tuple
+    seeds: int
+
+    def keys(self):
+        """Task, method and seed of every row, in the order they are measured."""
+        return [
+            (task, method, seed)
+            for seed in range(self.seeds)
+            for task in self.tasks
+            for method in METHODS
+        ]
+
+
+def planned(args):
+    """The Plan that the arguments ask for; FileNotFoundError for a file that is not there."""
+    weights = inputs.weights_file(ALEXNET, args.weights, args.demo)
+    data = inputs.data_file(args.data, inputs.DATA, args.demo)
+    if not args.demo:
+        return Plan(weights, data, args.epochs or 5, 512, (*TASKS,), args.seeds or 3)
+    notice("DEMO: random weights and drawn signs stand in for what you do not name.")
+    return Plan(weights, data, args.epochs or 1, 128, (*TASKS[:4],), args.seeds or 1)
+
+
+def measure(plan, out, pool):
+    """The table with all rows of the plan; those that `out` has not yet are measured."""
+    setup = ask(pool, "digest", plan)
+    table = read(out, setup)
+    home = out.with_suffix("")
+    with locked(home, "measuring for the same table"):
+        work = home / setup
+        work.mkdir(exist_ok=True)
+        for number, (task, method, seed) in enumerate(keys := plan.keys(), 1):
+            key = [task.source, task.target, task.amount, method, seed]
+            if has(table, key):
+                continue
+            found = ask(pool, "row", task, method, plan, seed, work)
+            row = {**dict(zip(KEY, key, strict=True)), **found, "setup": setup}
+            table = pd.concat([table, pd.DataFrame([row])[COLUMNS]], ignore_index=True)
+            replace(out, lambda path, table=table: table.to_csv(path, index=False))
+            notice(
+                f"{number} of {len(keys)}: {task.source} -> {task.target}, tracks {task.amount}, "
+                f"{method}, seed {seed}: {row['accuracy']:.3f}, {duration(60 * row['minutes'])}"
+            )
+        clear(home)
+    return table
+
+
+def ask(pool, function, *arguments):
+    """What a function of `benchmarks.transfer` returns in the other process."""
+    try:
+        return pool.submit(_transfer, function, arguments).result()
+    except BrokenProcessPool as error:
+        raise ValueError(
+            "the training process was killed, perhaps for want of memory; the same command goes on"
+        ) from error
+
+
+def _transfer(function, arguments):
+    from benchmarks import transfer  # brings TensorFlow, which this process can do without
+
+    return getattr(transfer, function)(*arguments)
+
+
+def read(out, setup):
+    """The rows of the table so far. ValueError if it is another, or of another `setup`."""
+    if not out.exists():
+        return pd.DataFrame(columns=COLUMNS)
+    table = pd.read_csv(out, dtype={"tracks": str})
+    if [*table.columns] != COLUMNS:
+        raise ValueError(f"{out}: expected a table of benchmarks.methods; name another --out")
+    others = set(table["setup"]) - {setup}
+    if others:
+        raise ValueError(
+            f"{out}: its rows are of other weights, pictures or epochs ({others.pop()}, now "
+            f"{setup}); name another --out"
+        )
+    return table
+
+
+def has(table, key):
+    """Whether a row is there."""
+    return (table[KEY] == key).all(axis=1).any()
+
+
+def command_line():
+    options = parser(__doc__, "--weights", "--data", "--demo")
+    options.add_argument("--epochs", type=whole_number, metavar="N", help="of a training (5)")
+    options.add_argument("--seeds", type=whole_number, metavar="N", help="repetitions (3)")
+    options.add_argument(
+        "--out", type=Path, metavar="CSV", help="the table (default: runs/methods.csv)"
+    )
+    return options
+
+
+def main(argv=None):
+    args = command_line().parse_args(argv)
+    out = args.out or Path("runs", "methods-demo.csv" if args.demo else "methods.csv")
+    # What TensorFlow keeps of a training goes with its process only.
+    pool = ProcessPoolExecutor(
+        1, multiprocessing.get_context("spawn"), silence, max_tasks_per_child=len(METHODS)
+    )
+    stopped = "interrupted; the same command goes on"
+    with user_errors(stopped), pool:
+        plan = planned(args)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        table = measure(plan, out, pool)
+
+        from benchmarks import winners
+
+        for line in winners.lines(table, plan.tasks):
+            say(line)
+        winners.draw(table, plan.tasks, out.with_suffix(".png"))
+        say(f"Figure: {out.with_suffix('.png')}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
