@@ -9,6 +9,7 @@ Every row is written when it is measured, and one that is there is not measured 
 you like, and start it again with the same command. README.md, beside this, says how to read it.
 """
 
+import functools
 import multiprocessing
 import sys
 from concurrent.futures import ProcessPoolExecutor
@@ -21,7 +22,7 @@ import pandas as pd
 from benchmarks.processes import silence
 from lab import inputs
 from lab.command_line import parser, user_errors, whole_number
-from lab.console import duration, notice, say
+from lab.console import notice, say
 from lab.files import replace
 from lab.locks import clear, locked
 from lab.networks import ALEXNET
@@ -49,6 +50,9 @@ class Task:
     def amount(self):
         return str(self.tracks or "all")
 
+    def __str__(self):
+        return f"{self.source} -> {self.target}, tracks of a class: {self.amount}"
+
 
 # Little and near: the top knows it already. Little and far: what is below it is less special. Much:
 # all layers can learn (cs231n, "When and how to fine-tune?").
@@ -75,7 +79,7 @@ class Plan:
     tasks: tuple
     seeds: int
 
-    def keys(self):
+    def rows(self):
         """Task, method and seed of every row, in the order they are measured."""
         return [
             (task, method, seed)
@@ -87,6 +91,8 @@ class Plan:
 
 def planned(args):
     """The Plan that the arguments ask for; FileNotFoundError for a file that is not there."""
+    if args.out.suffix != ".csv":
+        raise ValueError(f"{args.out}: expected a name that ends in .csv for the table")
     weights = inputs.weights_file(ALEXNET, args.weights, args.demo)
     data = inputs.data_file(args.data, inputs.DATA, args.demo)
     if not args.demo:
@@ -98,25 +104,32 @@ def planned(args):
 def measure(plan, out, pool):
     """The table with all rows of the plan; those that `out` has not yet are measured."""
     setup = ask(pool, "digest", plan)
-    table = read(out, setup)
     home = out.with_suffix("")
     with locked(home, "measuring for the same table"):
         work = home / setup
         work.mkdir(exist_ok=True)
-        for number, (task, method, seed) in enumerate(keys := plan.keys(), 1):
-            key = [task.source, task.target, task.amount, method, seed]
-            if has(table, key):
-                continue
+        table = read(out, setup)
+        left = [one for one in plan.rows() if not has(table, key(*one))]
+        for number, (task, method, seed) in enumerate(left, 1):
             found = ask(pool, "row", task, method, plan, seed, work)
-            row = {**dict(zip(KEY, key, strict=True)), **found, "setup": setup}
-            table = pd.concat([table, pd.DataFrame([row])[COLUMNS]], ignore_index=True)
-            replace(out, lambda path, table=table: table.to_csv(path, index=False))
+            row = [*key(task, method, seed), *found.values(), setup]
+            table = with_row(table, row)
+            replace(out, functools.partial(table.to_csv, index=False))
             notice(
-                f"{number} of {len(keys)}: {task.source} -> {task.target}, tracks {task.amount}, "
-                f"{method}, seed {seed}: {row['accuracy']:.3f}, {duration(60 * row['minutes'])}"
+                f"{number} of {len(left)}: {task}, {method}, seed {seed}: accuracy "
+                f"{found['accuracy']:.3f}, {60 * found['minutes']:.0f} seconds"
             )
         clear(home)
     return table
+
+
+def key(task, method, seed):
+    """What names a row: its first columns, KEY."""
+    return [task.source, task.target, task.amount, method, seed]
+
+
+def with_row(table, row):
+    return pd.DataFrame([*table.to_numpy(object), row], columns=COLUMNS).infer_objects()
 
 
 def ask(pool, function, *arguments):
@@ -130,7 +143,10 @@ def ask(pool, function, *arguments):
 
 
 def _transfer(function, arguments):
-    from benchmarks import transfer  # brings TensorFlow, which this process can do without
+    from lab import device  # brings TensorFlow, which the first process can do without
+
+    device.prepare()
+    from benchmarks import transfer
 
     return getattr(transfer, function)(*arguments)
 
@@ -152,7 +168,7 @@ def read(out, setup):
 
 
 def has(table, key):
-    """Whether a row is there."""
+    """Whether the row with this key is there."""
     return (table[KEY] == key).all(axis=1).any()
 
 
@@ -168,7 +184,7 @@ def command_line():
 
 def main(argv=None):
     args = command_line().parse_args(argv)
-    out = args.out or Path("runs", "methods-demo.csv" if args.demo else "methods.csv")
+    args.out = out = args.out or Path("runs", "methods-demo.csv" if args.demo else "methods.csv")
     # What TensorFlow keeps of a training goes with its process only.
     pool = ProcessPoolExecutor(
         1, multiprocessing.get_context("spawn"), silence, max_tasks_per_child=len(METHODS)

@@ -191,7 +191,6 @@ def row(task, method, plan, seed, home):
 
     home: a folder; keeps networks that several rows start from, and trainings that were stopped.
     """
-    device.prepare()
     signs, weights = pictures(plan.data), weights_of(plan.weights)
     ours, others = cases.halves(signs, seed)
     if task.source == "signs":

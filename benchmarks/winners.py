@@ -1,6 +1,7 @@
 """What a table of `benchmarks.methods` comes to: winners, expected and found, and a figure."""
 
 import numpy as np
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from lab.runs.canvas import BLUE, GREEN, GREY, ORANGE, figure
 
@@ -35,7 +36,7 @@ def lines(table, tasks):
     """The table as text: a line for each method, and below them the winners."""
     for task in tasks:
         means = summary(table, task)
-        yield f"{task.source} -> {task.target}, tracks of a class: {task.amount}"
+        yield str(task)
         for method, row in means.iterrows():
             interval = f"{row['low']:.3f} to {row['high']:.3f}"
             yield (
@@ -56,8 +57,10 @@ def draw(table, tasks, path):
             own = [task for task in tasks if (task.source, task.target) == pair]
             _panels(part, table, own)
         handles, labels = parts[0].axes[0].get_legend_handles_labels()
-        drawn.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=9)
-        drawn.supxlabel(BAR, fontsize=8)
+        drawn.legend(
+            handles, labels, loc="outside lower center", ncols=4, fontsize=9, title=BAR,
+            title_fontsize=8,
+        )  # fmt: skip
     return drawn
 
 
@@ -72,9 +75,14 @@ def _panels(part, table, tasks):
         for number, (method, look) in enumerate(LOOKS.items()):
             _curve(axes, table, means, method, what, 1 + 0.06 * (number - 1.5), look)
         axes.set_xscale("log")
+        axes.xaxis.set_minor_locator(NullLocator())
         axes.set_xlabel(what + (" to learn from" if what == "pictures" else " of training"))
         axes.set_ylim(0, 1.02)
         axes.grid(alpha=0.3)
+    panels[0].set_xticks([one["pictures"].iloc[0] for one in means.values()])
+    panels[0].xaxis.set_major_formatter(FuncFormatter(lambda x, place: f"{x:,.0f}"))
+    panels[1].xaxis.set_major_locator(LogLocator(subs=(1, 3)))
+    panels[1].xaxis.set_major_formatter(FuncFormatter(lambda x, place: f"{x:g}"))
     panels[0].set_ylabel("accuracy")
 
 
@@ -94,5 +102,5 @@ def _curve(axes, table, means, method, what, aside, look):
 
 
 def _verdict(task, means):
-    amount = "all tracks" if task.tracks is None else f"{task.tracks} a class"
+    amount = "all tracks" if task.tracks is None else f"{task.tracks} tracks a class"
     return f"{amount}: expected {task.expected}, found {' = '.join(found(means))}"
