@@ -21,16 +21,29 @@ JUDGES = 0.25  # of those left: validation
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """Pictures to learn from, rows of which train and validate, and others to be judged by."""
+    """Pictures to learn from, of which the first `training` train and the others validate.
+
+    test: those to be judged by.
+    """
 
     dataset: Dataset
-    rows: tuple
+    training: int
     test: Dataset
 
     @property
-    def pictures(self):
-        """How many train."""
-        return len(self.rows[0])
+    def rows(self):
+        """Those that train, and those that validate."""
+        return np.split(np.arange(len(self.dataset)), [self.training])
+
+    def repeated(self, least):
+        """The Case with its training pictures again and again, until they are `least`.
+
+        Each copy is augmented by itself, and epochs, after which all is saved, can stay few.
+        """
+        training, validation = self.rows
+        again = np.tile(training, -(-least // self.training))
+        dataset = self.dataset.take(np.concatenate([again, validation]))
+        return Case(dataset, len(again), self.test)
 
 
 def case(dataset, tracks, seed):
@@ -44,7 +57,7 @@ def case(dataset, tracks, seed):
     rows = splits.split(known.labels, known.tracks, JUDGES, seed)
     if tracks:
         rows = tuple(few(known, side, tracks, seed) for side in rows)
-    return Case(known, rows, dataset.take(test))
+    return Case(known.take(np.concatenate(rows)), len(rows[0]), dataset.take(test))
 
 
 def few(dataset, rows, tracks, seed):

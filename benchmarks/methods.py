@@ -14,11 +14,11 @@ import multiprocessing
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
+from benchmarks.plan import METHODS, TASKS, Plan
 from benchmarks.processes import silence
 from lab import inputs
 from lab.command_line import parser, user_errors, whole_number
@@ -27,66 +27,10 @@ from lab.files import replace
 from lab.locks import clear, locked
 from lab.networks import ALEXNET
 
-METHODS = ["head on fc7", "head below", "fine-tuning", "from scratch"]
 KEY = ["source", "target", "tracks", "method", "seed"]
 COLUMNS = [
     *KEY, "pictures", "classes", "layer", "accuracy", "low", "high", "minutes", "setup",
 ]  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Task:
-    """What a network knows, what it is to learn, and the winner that the course expects.
-
-    tracks: of a class that train, at most; None is all of them.
-    """
-
-    source: str
-    target: str
-    tracks: int | None
-    expected: str
-
-    @property
-    def amount(self):
-        return str(self.tracks or "all")
-
-    def __str__(self):
-        return f"{self.source} -> {self.target}, tracks of a class: {self.amount}"
-
-
-# Little and near: the top knows it already. Little and far: what is below it is less special. Much:
-# all layers can learn (cs231n, "When and how to fine-tune?").
-TASKS = [
-    Task("signs", "other signs", 2, "head on fc7"),
-    Task("signs", "other signs", None, "fine-tuning"),
-    Task("signs", "digits", 5, "head below"),
-    Task("signs", "digits", None, "fine-tuning"),
-    Task("ImageNet", "signs", 1, "head below"),
-    Task("ImageNet", "signs", 2, "head below"),
-    Task("ImageNet", "signs", 5, "head below"),
-    Task("ImageNet", "signs", None, "fine-tuning"),
-]
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How much is trained: files (None: stand-ins), epochs, and the pictures of one at least."""
-
-    weights: Path | None
-    data: Path | None
-    epochs: int
-    pictures: int
-    tasks: tuple
-    seeds: int
-
-    def rows(self):
-        """Task, method and seed of every row, in the order they are measured."""
-        return [
-            (task, method, seed)
-            for seed in range(self.seeds)
-            for task in self.tasks
-            for method in METHODS
-        ]
 
 
 def planned(args):

@@ -17,6 +17,7 @@ import tensorflow as tf
 import train_feature_extraction
 import train_finetuning
 from benchmarks import cases
+from benchmarks.plan import BELOW, FINE_TUNING, ON_TOP, SCRATCH
 from feature_extraction import new_layer
 from lab import device
 from lab.data import images
@@ -68,12 +69,12 @@ def head_on(layer, case, weights, seed, folder):
 
 
 def head_on_top(case, weights, plan, seed, folder):
-    return head_on(TOP, _asked(case), weights, seed, folder)
+    return head_on(TOP, case, weights, seed, folder)
 
 
 def head_below(case, weights, plan, seed, folder):
     """A head on the layer below the top that validates best; the minutes are those of all."""
-    tried = [head_on(layer, _asked(case), weights, seed, folder) for layer in LOWER]
+    tried = [head_on(layer, case, weights, seed, folder) for layer in LOWER]
     best = min(tried, key=lambda trained: trained.loss)
     return replace(best, minutes=sum(trained.minutes for trained in tried))
 
@@ -93,10 +94,10 @@ def from_scratch(case, weights, plan, seed, folder):
 
 
 METHODS = {
-    "head on fc7": head_on_top,
-    "head below": head_below,
-    "fine-tuning": fine_tuned,
-    "from scratch": from_scratch,
+    ON_TOP: head_on_top,
+    BELOW: head_below,
+    FINE_TUNING: fine_tuned,
+    SCRATCH: from_scratch,
 }
 
 
@@ -110,7 +111,7 @@ def measured(case, weights, method, plan, seed, folder):
     right = found.right(case.test)
     low, high = accuracy_interval(right, case.test.tracks)
     return {
-        "pictures": case.pictures,
+        "pictures": case.training,
         "classes": len(case.dataset.names),
         "layer": found.layer,
         "accuracy": float(right.mean()),
@@ -120,23 +121,6 @@ def measured(case, weights, method, plan, seed, folder):
     }
 
 
-def _asked(case):
-    """The case without pictures that neither train nor validate: nobody need see them."""
-    training, validation = case.rows
-    rows = np.arange(len(training)), len(training) + np.arange(len(validation))
-    return replace(case, dataset=case.dataset.take(np.concatenate(case.rows)), rows=rows)
-
-
-def _repeated(case, least):
-    """The case with its training pictures again and again, until an epoch has `least`.
-
-    Each copy is augmented by itself, and epochs, after which all is saved, stay few.
-    """
-    training, validation = case.rows
-    times = -(-least // len(training))
-    return _asked(replace(case, rows=(np.tile(training, times), validation)))
-
-
 def _unfrozen(case, weights, head, plan, seed, folder):
     """All of the network with this head, trained by step 5 with the augmentation of signs.
 
@@ -144,7 +128,7 @@ def _unfrozen(case, weights, head, plan, seed, folder):
     """
     options = ["--epochs", plan.epochs, "--batch-size", BATCH, "--seed", seed]
     args = train_finetuning.command_line().parse_args([*map(str, options)])
-    case = _repeated(case, plan.pictures)
+    case = case.repeated(plan.pictures)
     dataset, names = case.dataset, case.dataset.names
     precision = device.precision()
     model = Tuned(

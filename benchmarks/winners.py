@@ -3,13 +3,14 @@
 import numpy as np
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
+from benchmarks.plan import BELOW, FINE_TUNING, ON_TOP, SCRATCH
 from lab.runs.canvas import BLUE, GREEN, GREY, ORANGE, figure
 
 LOOKS = {
-    "head on fc7": {"color": BLUE, "marker": "o"},
-    "head below": {"color": GREEN, "marker": "s"},
-    "fine-tuning": {"color": ORANGE, "marker": "^"},
-    "from scratch": {"color": GREY, "marker": "x"},
+    ON_TOP: {"color": BLUE, "marker": "o"},
+    BELOW: {"color": GREEN, "marker": "s"},
+    FINE_TUNING: {"color": ORANGE, "marker": "^"},
+    SCRATCH: {"color": GREY, "marker": "x"},
 }
 BAR = "point: mean of the seeds; bar: 95 % over whole test tracks, mean of the seeds; dots: seeds"
 
