@@ -1,6 +1,6 @@
 """Which method when: four ways to use a pretrained network, on little and much, near and far.
 
-    python -m benchmarks.methods                   everything, about an hour and a half
+    python -m benchmarks.methods                   everything, about 80 minutes
     python -m benchmarks.methods --seeds 1         a third of it, and no idea of chance
     python -m benchmarks.methods --out mine.csv    the table there, the figure beside it
     python -m benchmarks.methods --demo            two minutes, no file: does it run?
@@ -40,7 +40,7 @@ def planned(args):
     weights = inputs.weights_file(ALEXNET, args.weights, args.demo)
     data = inputs.data_file(args.data, inputs.DATA, args.demo)
     if not args.demo:
-        return Plan(weights, data, args.epochs or 5, 512, (*TASKS,), args.seeds or 3)
+        return Plan(weights, data, args.epochs or 4, 512, (*TASKS,), args.seeds or 3)
     notice("DEMO: random weights and drawn signs stand in for what you do not name.")
     return Plan(weights, data, args.epochs or 1, 128, (*TASKS[:4],), args.seeds or 1)
 
@@ -55,14 +55,12 @@ def measure(plan, out, pool):
         table = read(out, setup)
         left = [one for one in plan.rows() if not has(table, key(*one))]
         for number, (task, method, seed) in enumerate(left, 1):
+            notice(f"{number} of {len(left)}: {task}, {method}, seed {seed}")
             found = ask(pool, "row", task, method, plan, seed, work)
             row = [*key(task, method, seed), *found.values(), setup]
             table = with_row(table, row)
             replace(out, functools.partial(table.to_csv, index=False))
-            notice(
-                f"{number} of {len(left)}: {task}, {method}, seed {seed}: accuracy "
-                f"{found['accuracy']:.3f}, {60 * found['minutes']:.0f} seconds"
-            )
+            notice(f"  accuracy {found['accuracy']:.3f}, {60 * found['minutes']:.0f} seconds")
         clear(home)
     return table
 
@@ -118,7 +116,7 @@ def has(table, key):
 
 def command_line():
     options = parser(__doc__, "--weights", "--data", "--demo")
-    options.add_argument("--epochs", type=whole_number, metavar="N", help="of a training (5)")
+    options.add_argument("--epochs", type=whole_number, metavar="N", help="of a training (4)")
     options.add_argument("--seeds", type=whole_number, metavar="N", help="repetitions (3)")
     options.add_argument(
         "--out", type=Path, metavar="CSV", help="the table (default: runs/methods.csv)"
