@@ -10,7 +10,6 @@ you like, and start it again with the same command. README.md, beside this, says
 """
 
 import functools
-import multiprocessing
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -19,7 +18,7 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks.plan import METHODS, TASKS, Plan
-from benchmarks.processes import silence
+from benchmarks.processes import PROCESSES, begin
 from lab import inputs
 from lab.command_line import parser, user_errors, whole_number
 from lab.console import notice, say
@@ -128,9 +127,7 @@ def main(argv=None):
     args = command_line().parse_args(argv)
     args.out = out = args.out or Path("runs", "methods-demo.csv" if args.demo else "methods.csv")
     # What TensorFlow keeps of a training goes with its process only.
-    pool = ProcessPoolExecutor(
-        1, multiprocessing.get_context("spawn"), silence, max_tasks_per_child=len(METHODS)
-    )
+    pool = ProcessPoolExecutor(1, PROCESSES, begin, max_tasks_per_child=len(METHODS))
     stopped = "interrupted; the same command goes on"
     with user_errors(stopped), pool:
         plan = planned(args)

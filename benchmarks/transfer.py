@@ -140,7 +140,8 @@ def _unfrozen(case, weights, head, plan, seed, folder):
     with redirect_stdout(StringIO()):
         history = train_finetuning.train(model, examples, case.rows, args, folder)
     found = {name: tuple(map(tf.constant, layer)) for name, layer in model.weights_now().items()}
-    return Trained(found, TOP, model.head, history["seconds"].sum() / 60, history["val_loss"].min())
+    minutes = float(history["seconds"].sum()) / 60
+    return Trained(found, TOP, model.head, minutes, history["val_loss"].min())
 
 
 # ---- in a process of its own ---------------------------------------------------------------------
