@@ -243,7 +243,7 @@ def test_the_layer_below_is_the_one_that_validates_best(demo_weights, monkeypatc
 
     def head_on(layer, *arguments):
         asked.append(layer)
-        return transfer.Trained({}, layer, None, 1.0, {"conv4": 0.1}.get(layer, 0.2))
+        return transfer.Trained({}, layer, None, None, 1.0, {"conv4": 0.1}.get(layer, 0.2))
 
     monkeypatch.setattr(transfer, "head_on", head_on)
     found = transfer.head_below(None, demo_weights, PLAN, 0, tmp_path)
