@@ -3,7 +3,7 @@
     python -m benchmarks.methods                   everything, about 80 minutes
     python -m benchmarks.methods --seeds 1         a third of it, and no idea of chance
     python -m benchmarks.methods --out mine.csv    the table there, the figure beside it
-    python -m benchmarks.methods --demo            two minutes, no file: does it run?
+    python -m benchmarks.methods --demo            three minutes, no file: does it run?
 
 Every row is written when it is measured, and one that is there is not measured again: stop it when
 you like, and start it again with the same command. README.md, beside this, says how to read it.

@@ -262,7 +262,7 @@ def test_a_head_on_digits_is_right_more_often_than_chance(demo_weights, tmp_path
     assert 0.3 < row["low"] < row["accuracy"] < row["high"]
 
 
-@pytest.mark.slow  # two minutes
+@pytest.mark.slow  # three minutes
 def test_the_demo_measures_all_four_cases(tmp_path):
     out = Path(tmp_path, "demo.csv")
     done = subprocess.run(
