@@ -14,6 +14,7 @@ report shows them.
 import argparse
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from lab.command_line import fraction, parser, user_errors
@@ -48,7 +49,8 @@ def test_pictures(args, run):
 
     demo = args.demo or (run.record.demo and args.data is None)
     asked = argparse.Namespace(**vars(args) | {"demo": demo})
-    dataset = inputs.labelled(asked, TEST_SET, stand_ins.test_set)
+    draw = partial(stand_ins.test_set, run.network.subject)
+    dataset = inputs.labelled(asked, TEST_SET, draw)
     try:
         return matched(dataset, run.names)
     except ValueError as error:
@@ -81,9 +83,11 @@ def calibrated(run, dataset, validation, args):
 
 def describe(args, run):
     """What the figures are of."""
+    from lab.runs.record import DRAWN
+
     return {
         "head": run.folder.resolve().name,
-        "data": args.data or ("drawn signs (--demo)" if run.record.demo else TEST_SET),
+        "data": args.data or (DRAWN[run.network.subject] if run.record.demo else TEST_SET),
         "temperature": run.record.temperature,
     }
 

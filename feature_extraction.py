@@ -8,6 +8,7 @@ python feature_extraction.py --demo                     no file needed
 
 import sys
 import time
+from functools import partial
 
 from imagenet_inference import prepare
 from lab.command_line import NAMING, parser, user_errors
@@ -15,22 +16,23 @@ from lab.console import notice, say
 from traffic_sign_inference import PICTURES
 
 
-def new_layer(width, classes, seed=0):
+def new_layer(width, classes, seed=0, hidden=None):
     """An untrained head: features [n, width] -> scores [n, classes]; softmax makes probabilities.
 
     Small random numbers, as the course began with: every class is about as likely as any other.
+    hidden: units of a layer before the last one, if there is to be one.
     """
     import keras
 
+    # To mean 0 and spread 1 for each picture: training on numbers up to 100 is unsteady.
+    normal = keras.layers.LayerNormalization(center=False, scale=False)
+    head = keras.Sequential([keras.Input([width]), normal])
+    if hidden:
+        start = keras.initializers.HeNormal(seed)
+        head.add(keras.layers.Dense(hidden, "relu", kernel_initializer=start))
     start = keras.initializers.RandomNormal(stddev=1e-2, seed=seed)
-    return keras.Sequential(
-        [
-            keras.Input([width]),
-            # To mean 0 and spread 1 for each picture: training on numbers up to 100 is unsteady.
-            keras.layers.LayerNormalization(center=False, scale=False),
-            keras.layers.Dense(classes, kernel_initializer=start),
-        ]
-    )
+    head.add(keras.layers.Dense(classes, kernel_initializer=start))
+    return head
 
 
 def name_signs(pictures, weights, head, convention="caffe"):
@@ -74,7 +76,8 @@ def main(argv=None):
     with user_errors():
         run = args.run and load(args.run, args.weights, args.preprocess, args.demo)
         demo = run.record.demo if run else args.demo
-        pictures = inputs.named(args.pictures, PICTURES, demo, stand_ins.signs)
+        draw = partial(stand_ins.pictures, run.network.subject if run else "signs")
+        pictures = inputs.named(args.pictures, PICTURES, demo, draw)
         if not run:
             notice("The new layer is untrained; name a trained one: --run runs/latest")
             weights = inputs.weights(ALEXNET, args.weights, args.demo)

@@ -4,18 +4,19 @@
     python train_feature_extraction.py --limit 4000          a laptop's share of it
     python train_feature_extraction.py --split random        the course's split, and what it hides
     python train_feature_extraction.py --data my_pictures/   a folder with one subfolder a class
+    python train_feature_extraction.py --network vgg16 --data flower_photos/   the second lab
     python train_feature_extraction.py --resume              go on after it was stopped
     python train_feature_extraction.py --demo                no file needed
 
 The network is frozen, so what it says about a picture never changes: each picture goes through it
 once, and only the new layer sees the features again in every epoch. Writes a run folder with the
-head, every figure and a report; `feature_extraction.py --run runs/latest` then names signs.
+head, every figure and a report; `feature_extraction.py --run runs/latest` then names pictures.
 """
 
 import sys
 
 from feature_extraction import new_layer
-from lab.command_line import TRAINING, parser, user_errors
+from lab.command_line import TRAINING, parser, units, user_errors
 from lab.console import say
 
 
@@ -30,7 +31,7 @@ def train(features, dataset, rows, args, folder, watch=None):
 
     from lab.training import lbfgs, loop
 
-    head = new_layer(features.shape[1], len(dataset.names), args.seed)
+    head = new_layer(features.shape[1], len(dataset.names), args.seed, args.hidden)
     loss = keras.losses.CategoricalCrossentropy(
         from_logits=True, label_smoothing=args.label_smoothing
     )
@@ -60,6 +61,12 @@ def command_line():
         default="adam",
         help="lbfgs: the best the layer can be, with an L2 penalty chosen on the validation set",
     )
+    options.add_argument(
+        "--hidden",
+        type=units,
+        metavar="N",
+        help="units of a hidden layer before the last one (default: none)",
+    )
     options.set_defaults(out="runs")
     return options
 
@@ -67,6 +74,10 @@ def command_line():
 def main(argv=None):
     options = command_line()
     args = options.parse_args(argv)
+    if args.hidden and args.solver == "lbfgs":
+        options.error(
+            "--solver lbfgs solves for one layer, and --hidden asks for two: leave out one"
+        )
 
     from lab import inputs
     from lab.runs import asked

@@ -88,13 +88,13 @@ def main(argv=None):
 
     stopped = "interrupted; go on with `python train_finetuning.py --resume`"
     with user_errors(stopped), begin(options, args, "fine-tuning") as run:
-        material = fine_tuning.Material(run)
-        examples = material.examples()
+        tuning = fine_tuning.Tuning(run)
+        examples = tuning.examples()
         with device.strategy(args.distribute).scope():
-            model = material.model(new_layer)
+            model = tuning.model(new_layer)
             folder = run.keep()  # not before all was good
             history = train(model, examples, run.rows, run.args, folder, run.watch)
-        record = material.finish(model, history)
+        record = tuning.finish(model, history)
 
     accuracy = record.metrics.validation.accuracy
     say(f"Best epoch by validation loss: {record.best_epoch}, accuracy {accuracy:.3f}")

@@ -6,10 +6,12 @@
     python visualize.py --data train.p                 a map of pictures by their features
     python visualize.py --demo                         no file needed
 
-Writes conv1.png, activations-PICTURE.png, with --run gradcam-PICTURE.png, with --data map.png.
+Writes conv1.png (of VGG16 conv1_1.png), activations-PICTURE.png, with --run gradcam-PICTURE.png,
+with --data map.png.
 """
 
 import sys
+from functools import partial
 from pathlib import Path
 
 from lab.command_line import parser, user_errors
@@ -59,57 +61,65 @@ def lay_out(features, seed):
     return TSNE(perplexity=min(30, count / 4), random_state=seed).fit_transform(coarse)
 
 
-def read_pictures(paths, demo):
+def read_pictures(paths, demo, subject="signs"):
     """Name -> uint8 RGB [h, w, 3]. The names will be part of file names."""
     from lab import inputs
     from lab.demo import stand_ins
 
-    named = inputs.named(paths, PICTURES, demo, lambda: stand_ins.signs() | stand_ins.photographs())
+    def draw():
+        return stand_ins.pictures(subject) | stand_ins.photographs()
+
+    named = inputs.named(paths, PICTURES, demo, draw)
     pictures = {Path(name).stem: inputs.decoded(picture) for name, picture in named.items()}
     if len(pictures) < len(named):
         raise ValueError("two pictures have one name, so would their drawings: rename one")
     return pictures
 
 
-def read_map(args):
+def read_map(args, subject):
     """A Dataset of `--limit` labelled pictures, every class in its share."""
     from lab import inputs
     from lab.demo import stand_ins
 
-    dataset = inputs.labelled(args, args.data, stand_ins.dataset)
+    dataset = inputs.labelled(args, args.data, partial(stand_ins.dataset, subject))
     if len(dataset) < FEWEST:
         raise ValueError(f"a map needs {FEWEST} pictures, found {len(dataset)}: raise --limit")
     return dataset
 
 
-def draw_filters(weights, convention, path):
-    """The kernels of conv1 in the colours they answer to."""
+def draw_filters(weights, network, convention, out):
+    """The kernels of the first layer in the colours they answer to."""
     from lab.runs import drawings
 
-    kernel = weights["conv1"][0].numpy()
-    rgb = kernel[:, :, ::-1] if convention == "caffe" else kernel  # Caffe sees BGR
+    path = Path(out, f"{network.first}.png")
+    kernel = weights[network.first][0].numpy()
+    rgb = kernel if convention in network.rgb else kernel[:, :, ::-1]  # Caffe sees BGR
     drawings.filters(rgb, path)
     say(path)
 
 
-def draw_picture(name, picture, layers, out):
-    """What lights up for one picture in each convolution."""
+def draw_pictures(pictures, weights, network, convention, out):
+    """What lights up for each picture in each convolution."""
     from lab.runs import drawings
 
-    path = Path(out, f"activations-{name}.png")
-    maps = {layer: x[0].numpy() for layer, x in layers.items() if layer.startswith("conv")}
-    drawings.activations(picture, maps, path)
-    say(path)
+    for name, picture in pictures.items():
+        path = Path(out, f"activations-{name}.png")
+        layers = look(picture, weights, network, convention)
+        maps = {layer: x[0].numpy() for layer, x in layers.items() if layer.startswith("conv")}
+        drawings.activations(picture, maps, path)
+        say(path)
 
 
-def draw_decision(name, picture, probabilities, run, out):
-    """Which parts of a picture decide, given the probabilities [classes] of what it shows."""
+def draw_decisions(pictures, run, out):
+    """Which parts of each picture decide what it is taken for."""
     from lab.runs import drawings
 
-    best = probabilities.argmax()
-    path = Path(out, f"gradcam-{name}.png")
-    drawings.decision(picture, evidence(picture, run), run.names[best], probabilities[best], path)
-    say(path)
+    probabilities = run.probabilities([*pictures.values()], cache=False)
+    for (name, picture), row in zip(pictures.items(), probabilities, strict=True):
+        best = row.argmax()
+        path = Path(out, f"gradcam-{name}.png")
+        drawings.decision(picture, evidence(picture, run), run.names[best], row[best], path)
+        say(path)
 
 
 def draw_map(dataset, features, args):
@@ -125,8 +135,8 @@ def draw_map(dataset, features, args):
 
 def main(argv=None):
     options = parser(
-        __doc__, "--weights", "--run", "--preprocess", "--precision", "--limit", "--seed",
-        "--skip-broken", "--demo",
+        __doc__, "--network", "--weights", "--run", "--preprocess", "--precision", "--limit",
+        "--seed", "--skip-broken", "--demo",
     )  # fmt: skip
     options.add_argument("pictures", nargs="*", help="picture files")
     options.add_argument("--data", metavar="PATH", help="labelled pictures to draw a map of")
@@ -141,34 +151,35 @@ def main(argv=None):
     from lab.runs import asked
 
     with user_errors():
-        asked.check(args, PICTURES)
+        network = asked.check(args, PICTURES)
+        if not (network.layered or args.data or args.demo):
+            raise ValueError(f"{network.name} shows nothing of its layers: --data draws a map")
 
     from lab import device, inputs  # TensorFlow takes seconds to load: wrong names need not wait
 
     device.prepare()
     from lab.features.extraction import extract
-    from lab.networks import ALEXNET
     from lab.runs.run import load
 
     with user_errors():
         run = args.run and load(args.run, args.weights, args.preprocess, args.demo)
         demo = run.record.demo if run else args.demo
-        pictures = read_pictures(args.pictures, demo)
-        dataset = read_map(args) if args.data or args.demo else None
-        network, layer, convention = ALEXNET, None, args.preprocess or "caffe"
+        layer, convention = None, args.preprocess or "caffe"
         if run:
-            network, layer, convention = run.network, run.layer, run.convention
+            layer, convention = run.layer, run.convention
+        pictures = network.layered and read_pictures(args.pictures, demo, network.subject)
+        dataset = read_map(args, network.subject) if args.data or args.demo else None
         weights = run.weights if run else inputs.weights(network, args.weights, args.demo)
         args.out = args.out or Path(run.folder if run else "runs", "seen")
         Path(args.out).mkdir(parents=True, exist_ok=True)
 
-    draw_filters(weights, convention, Path(args.out, "conv1.png"))
-    for name, picture in pictures.items():
-        draw_picture(name, picture, look(picture, weights, network, convention), args.out)
-    if run:
-        probabilities = run.probabilities([*pictures.values()], cache=False)
-        for (name, picture), row in zip(pictures.items(), probabilities, strict=True):
-            draw_decision(name, picture, row, run, args.out)
+    if network.layered:
+        draw_filters(weights, network, convention, args.out)
+        draw_pictures(pictures, weights, network, convention, args.out)
+        if run:
+            draw_decisions(pictures, run, args.out)
+    else:
+        notice(f"{network.name} shows nothing of its layers: of it there is only the map")
     if dataset:
         with user_errors():  # pictures in folders are decoded only now
             seen = extract(

@@ -13,6 +13,8 @@ from benchmarks import contenders
 
 # Relative error of fc7. A wrong layer moves it by a third and more, bfloat16 by 2 %.
 TOLERANCE = {"float32": 1e-3, "bfloat16": 5e-2}
+CODES_TOLERANCE = {"float32": 1e-3, "bfloat16": 1e-1}  # VGG16 has twice as many layers
+CHECKED = 4  # pictures whose codes are compared
 VALIDATION = 0.33  # the course's share of the pictures
 
 
@@ -33,12 +35,12 @@ def error(name, weights, folder, batch):
     return _checked(run()[: len(reference)], reference, name)
 
 
-def _checked(found, reference, name):
+def _checked(found, reference, name, tolerances=TOLERANCE):
     difference = np.linalg.norm(found.astype(np.float32) - reference)
     error = float(difference / np.linalg.norm(reference))
-    tolerance = TOLERANCE["bfloat16" if name.endswith(("bfloat16", "auto")) else "float32"]
+    tolerance = tolerances["bfloat16" if name.endswith(("bfloat16", "auto")) else "float32"]
     if not error < tolerance:
-        raise ValueError(f"fc7 differs by {error:.2%}, allowed are {tolerance:.1%}")
+        raise ValueError(f"features differ by {error:.2%}, allowed are {tolerance:.1%}")
     return error
 
 
@@ -46,6 +48,38 @@ def rate(name, weights, folder, batch, seconds):
     """The contender's pictures/s, measured for `seconds` at least."""
     run, pictures = contender(name, weights, folder, batch)
     return pictures / _seconds_a_call(run, seconds)
+
+
+@functools.cache
+def coder(library, precision, count):
+    """A library's way to VGG16's codes as a function, loaded once; random weights, `count` flowers.
+
+    Also what the codes must be, [n, 4096], of the first.
+    """
+    from benchmarks.contenders import codes
+    from lab import device
+    from lab.demo import flowers, stand_ins
+    from lab.networks import VGG16
+
+    device.prepare()
+    layers = stand_ins.weights(VGG16)
+    images = np.stack(
+        [flowers.flower(n % 5, n // 5, VGG16.module.INPUT_SIZE) for n in range(count)]
+    )
+    prepared = VGG16.module.preprocess(images[:CHECKED])
+    reference = VGG16.module.VGG16(prepared, feature_extract=True, weights=layers).numpy()
+    return getattr(codes, library)(layers, images, precision), reference
+
+
+def codes_error(library, precision, count):
+    """Relative error of the codes. ValueError when they are not those of vgg16.py."""
+    run, reference = coder(library, precision, count)
+    return _checked(run()[: len(reference)], reference, precision, CODES_TOLERANCE)
+
+
+def codes_rate(library, precision, count, seconds):
+    """Pictures/s to VGG16's codes, measured for `seconds` at least."""
+    return count / _seconds_a_call(coder(library, precision, count)[0], seconds)
 
 
 @functools.cache
@@ -121,6 +155,45 @@ def _course(weights, folder):
 
     images, labels = (np.load(folder / f"{name}.npy") for name in ("images", "labels"))
     return course.training(weights, images[: course.BATCH], labels[: course.BATCH])
+
+
+def step_rate(name, weights, folder, batch, seconds):
+    """Pictures/s of a contender's steps over the whole network, measured for `seconds` at least."""
+    return batch / _seconds_a_call(_step(name, weights, folder, batch), seconds)
+
+
+@functools.cache
+def _step(name, weights, folder, batch):
+    images, labels = (np.load(folder / f"{kind}.npy")[:batch] for kind in ("images", "labels"))
+    return contenders.load_step(name, weights, images, labels)
+
+
+def dense_epoch(weights, rows, batch, precision):
+    """Seconds of an epoch of step 5 with `--unfreeze fc6`, on `rows` kept maps of pool5."""
+    from lab import device
+
+    device.prepare()
+    import train_finetuning as lesson
+    from alexnet import load_weights
+    from feature_extraction import new_layer
+    from lab.networks import ALEXNET
+    from lab.training.loop import Examples
+    from lab.training.tuned import Tuned
+
+    rng = np.random.default_rng(0)
+    maps = np.maximum(rng.standard_normal((rows, 9216), np.float32), 0).astype(np.float16)
+    labels = rng.integers(0, contenders.CLASSES, rows)
+    examples = Examples(maps, labels, np.ones(rows, np.float32), contenders.CLASSES, 256)
+    args = lesson.command_line().parse_args(["--epochs", "2", "--batch-size", str(batch)])
+    head = new_layer(4096, contenders.CLASSES)
+    dtype = device.precision(precision)
+    model = Tuned(
+        ALEXNET, load_weights(weights), head, "fc7", "fc6", dtype=dtype, dropout=0.25, kept=True
+    )
+    sides = np.arange(rows), np.arange(min(rows, 128))  # the epoch is measured, not the validation
+    with tempfile.TemporaryDirectory() as folder, redirect_stdout(io.StringIO()):
+        history = lesson.train(model, examples, sides, args, Path(folder))
+    return float(history["seconds"][1])  # the first one compiles
 
 
 def head_epoch(rows):

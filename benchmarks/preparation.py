@@ -14,7 +14,7 @@ from benchmarks import jpegs
 from lab import device
 from lab.data import dataset, images
 from lab.demo import signs, stand_ins
-from lab.networks import ALEXNET
+from lab.networks import ALEXNET, VGG16
 
 LIBRARIES = ["tensorflow", "keras", "numpy", "torch", "torchvision", "onnxruntime", "openvino"]
 # Kind of processor -> what Linux calls the unit that makes it one, best first.
@@ -53,7 +53,11 @@ def prepare(folder, weights, data, pictures, folders):
         "pictures": len(chosen),
         "photographs": _photographs(folder),
         "precision": device.precision().name,
-        "multiply_adds": {padding: multiply_adds(padding) for padding in ("VALID", "SAME")},
+        "multiply_adds": {
+            "VALID": multiply_adds(ALEXNET, "caffe"),
+            "SAME": multiply_adds(ALEXNET, "course"),
+            "codes": multiply_adds(VGG16, "caffe"),
+        },
         "machine": {
             "device": device.name(),
             "cores": os.cpu_count(),
@@ -64,19 +68,20 @@ def prepare(folder, weights, data, pictures, folders):
     }
 
 
-def multiply_adds(conv1_padding):
-    """Of one picture on its way to fc7: each kernel, once for every pixel its layer puts out."""
+def multiply_adds(network, convention):
+    """Of one picture on its way to its features: each kernel, once for every pixel it puts out."""
+    kernels, side = network.module.KERNELS, network.module.INPUT_SIZE
     shapes = {
-        name: (tf.TensorSpec(shape), tf.TensorSpec(shape[-1:]))
-        for name, shape in alexnet.KERNELS.items()
+        name: (tf.TensorSpec(shape), tf.TensorSpec(shape[-1:])) for name, shape in kernels.items()
     }
-    picture = tf.TensorSpec([1, alexnet.INPUT_SIZE, alexnet.INPUT_SIZE, 3])
-    network = tf.function(lambda x, w: alexnet.activations(x, w, conv1_padding=conv1_padding))
-    layers = network.get_concrete_function(picture, shapes).structured_outputs
+    walk = tf.function(lambda x, weights: network.activations(x, weights, convention))
+    layers = walk.get_concrete_function(tf.TensorSpec([1, side, side, 3]), shapes)
+    names = [*network.module.LAYERS]
+    needed = names[: names.index(network.layer) + 1]
     return sum(
-        math.prod(alexnet.KERNELS[name]) * math.prod(output.shape[1:-1])
-        for name, output in layers.items()
-        if name in alexnet.KERNELS and name != "fc8"
+        math.prod(kernels[name]) * math.prod(output.shape[1:-1])
+        for name, output in layers.structured_outputs.items()
+        if name in kernels and name in needed
     )
 
 

@@ -42,6 +42,17 @@ def share(name, ceiling):
     return measure
 
 
+def step_share(name, ceiling):
+    """The same of steps: forwards, and backwards to the weights and to what came in."""
+    part = share(name, ceiling)
+
+    def measure(results):
+        forwards = part(results)
+        return forwards and 3 * forwards
+
+    return measure
+
+
 def overlap(folder, best):
     """A function of the results: pictures/s of a folder, by the `best` that its parts allow."""
 
@@ -88,11 +99,24 @@ BARS = [  # what, and the goal for each of KINDS
     ("bfloat16, × the course", "≥", None, 2.5,  4.5,  ratio("lab-bfloat16", "course")),
     ("bfloat16, × OpenVINO",   "≥", None, 1.1,  1.1,  ratio("lab-bfloat16", "openvino-bfloat16")),
     ("bfloat16, of ceiling",   "≥", None, 0.9,  0.6,  share("lab-bfloat16", "ceiling-bfloat16")),
+    ("codes f32, × Keras",     "≥", 1.1,  1.1,  1.1,  ratio("codes lab f32", "codes keras f32")),
+    ("codes f32, × OpenVINO",  "≥", 1.0,  1.0,  1.0,  ratio("codes lab f32", "codes openvino f32")),
+    ("codes f32, of ceiling",  "≥", 0.85, 0.85, 0.85, share("codes lab f32", "ceiling-float32")),
+    ("codes bf16, × float32",  "≥", None, 1.7,  2.5,  ratio("codes lab bf16", "codes lab f32")),
     ("training, × the course", "≥", 12,   20,   30,   ratio("course-training", "training")),
     ("training, peak GB",      "≤", 3,    3,    3,    peak_memory("training")),
     ("first result, s",        "≤", 2,    2,    2,    middle("first result")),
     ("second training, s",     "≤", 10,   10,   10,   middle("second training")),
     ("head epoch, s",          "≤", 0.5,  0.5,  0.5,  middle("head epoch")),
+    ("step float32, × course",  "≥", 1.35, 1.35, 1.35, ratio("step lab-float32", "step course")),
+    ("step float32, × PyTorch", "≥", 1.0, 1.0, 1.0,
+     ratio("step lab-float32", "step pytorch-float32")),
+    ("step float32, of ceiling", "≥", 0.75, 0.75, 0.75,
+     step_share("step lab-float32", "ceiling-float32")),
+    ("step bfloat16, × float32", "≥", None, 1.6, 2.5,
+     ratio("step lab-bfloat16", "step lab-float32")),
+    ("step, peak GB",          "≤", 4,    4,    4,    peak_memory("step lab-float32")),
+    ("dense epoch, s",         "≤", None, 60,   60,   middle("dense epoch")),
     ("500x375, of slower",     "≥", 0.85, 0.85, 0.85, overlap("500x375", min)),
     ("500x375, of shared",     "≥", 0.9,  0.9,  0.9,  overlap("500x375", shared)),
     ("4000x3000, of slower",   "≥", 0.85, 0.85, 0.85, overlap("4000x3000", min)),
@@ -107,9 +131,9 @@ def values(results, name):
 
 
 def giga_operations(results, name):
-    """Billions of additions and multiplications of one picture on its way to fc7."""
-    padding = "SAME" if name == "course" else "VALID"
-    return 2 * results["setup"]["multiply_adds"][padding] / 1e9
+    """Billions of additions and multiplications of one picture on its way to its features."""
+    way = {"course": "SAME"}.get(name, "codes" if name.startswith("codes ") else "VALID")
+    return 2 * results["setup"]["multiply_adds"][way] / 1e9
 
 
 def table(results):
@@ -147,7 +171,8 @@ def _remarks(results, name, one):
     if one.get("batch"):
         remarks.append(f"{one['batch']} at once")
     if one.get("error") is not None:
-        remarks.append(f"fc7 within {one['error']:.1e}")
+        features = "codes" if name.startswith("codes ") else "fc7"
+        remarks.append(f"{features} within {one['error']:.1e}")
         if speed := middle(name)(results):
             remarks.append(f"{speed * giga_operations(results, name):.0f} GFLOP/s")
     return ", ".join(filter(None, remarks))
@@ -157,8 +182,8 @@ def _bars(found):
     words = {True: "met", False: "MISSED", None: "not judged"}
     if not found:
         return ""
-    lines = [f"{'Bars':24}{'found':>8}  {'goal':8}"]
+    lines = [f"{'Bars':26}{'found':>8}  {'goal':8}"]
     for bar in found:
         value = "-" if bar["value"] is None else f"{bar['value']:.3g}"
-        lines.append(f"{bar['what']:24}{value:>8}  {bar['goal']:8}{words[bar['met']]}")
+        lines.append(f"{bar['what']:26}{value:>8}  {bar['goal']:8}{words[bar['met']]}")
     return "\n".join(lines)

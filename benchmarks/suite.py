@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from benchmarks import commands, measures
-from benchmarks.contenders import CONTENDERS, PARTS, WAYS
+from benchmarks.contenders import CODES, CONTENDERS, PARTS, STEPS, WAYS
 from benchmarks.processes import Measurement, take_turns
 from lab.console import notice
 
@@ -25,12 +25,14 @@ class Plan:
     pictures: int = 39_209
     epochs: int = 10
     head_rows: int = 26_000
+    step: int = 128  # pictures in a step of fine-tuning
+    flowers: int = 32  # that VGG16 gets at once
     jpegs: tuple = (2000, 500)  # in each of FOLDERS
 
 
 QUICK = Plan(
     rounds=2, long_rounds=1, seconds=0.1, batches=(8,), lab_pictures=16, sizes=(256,),
-    pictures=260, epochs=1, head_rows=512, jpegs=(8, 2),
+    pictures=260, epochs=1, head_rows=512, step=8, flowers=4, jpegs=(8, 2),
 )  # fmt: skip
 
 
@@ -120,6 +122,29 @@ def head(setup, folder, plan):
     return {"head epoch": Measurement("s", measures.head_epoch, plan.head_rows)}
 
 
+def fine_tuning(setup, folder, plan):
+    """Pictures/s of steps over the whole network; seconds of an epoch over the dense layers."""
+    where = setup["weights"], folder, plan.step
+    measurements = {
+        f"step {name}": Measurement("pictures/s", measures.step_rate, name, *where, plan.seconds)
+        for name in STEPS
+    }
+    dense = setup["weights"], plan.head_rows, plan.step, setup["precision"]
+    return measurements | {"dense epoch": Measurement("s", measures.dense_epoch, *dense)}
+
+
+def codes(setup, folder, plan):
+    """Pictures/s to VGG16's codes in each library."""
+    measurements = {}
+    for name, which in CODES.items():
+        count = plan.flowers
+        one = Measurement("pictures/s", measures.codes_rate, *which, count, plan.seconds)
+        one.series |= {"batch": count, "error": one.ask(measures.codes_error, *which, count)}
+        notice(f"{name}: {one.series['trouble'] or 'ready'}")
+        measurements[name] = one
+    return measurements
+
+
 def jpegs(name, setup, folder, plan):
     """Pictures/s from the JPEGs of a folder to fc7; of decoding and of the network alone."""
     measurements = {}
@@ -136,5 +161,7 @@ MEASURES = {
     "training": training,
     "start": start,
     "head": head,
+    "fine-tuning": fine_tuning,
+    "codes": codes,
     **{name: partial(jpegs, name) for name in FOLDERS},
 }

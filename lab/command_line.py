@@ -19,6 +19,11 @@ def whole_number(text):
     return _number(text, int, 1, 1_000_000)
 
 
+def units(text):
+    """A whole number up to 8192: on the widest features such a layer takes 0.8 GB."""
+    return _number(text, int, 1, 8192)
+
+
 def seed(text):
     """A whole number that NumPy, TensorFlow and Python all accept as a seed."""
     return _number(text, int, 0, 2**32 - 1)
@@ -77,17 +82,18 @@ OPTIONS = {
     "--network": {
         "default": "alexnet",
         "metavar": "NAME",
-        "help": "the pretrained network, alexnet or vgg16 (default: %(default)s)",
+        "help": "the pretrained network: alexnet, vgg16, or keras:NAME, any classifier of "
+        "keras.applications (default: %(default)s)",
     },
     "--weights": {
         "metavar": "PATH",
-        "help": "the network's weights, .npy or the original .caffemodel "
-        "(default: the network's own, bvlc-alexnet.npy, or those of the run)",
+        "help": "the network's weights: .npy, the original .caffemodel, or Keras's .h5 of vgg16 "
+        "(default: bvlc-alexnet.npy or vgg16.npy, or those of the run)",
     },
     "--layer": {
         "metavar": "NAME",
-        "help": "whose output the features are: conv3, conv4, pool5, fc6 or fc7 (default: fc7; of "
-        "vgg16 fc6)",
+        "help": "whose output the features are: of alexnet conv3, conv4, pool5, fc6 or fc7, of "
+        "vgg16 conv3_3, conv4_3, pool5, fc6 or fc7 (default: fc7; of vgg16 fc6)",
     },
     "--data": {
         "metavar": "PATH",
@@ -102,8 +108,8 @@ OPTIONS = {
     "--preprocess": {
         "choices": ["caffe", "course"],
         "default": "caffe",
-        "help": "caffe: what the weights were trained with; course: what the 2016 lab did, "
-        "to reproduce its numbers (default: caffe, or the run's own)",
+        "help": "caffe: what the weights were trained with; course: what the courses on alexnet "
+        "and vgg16 did, to reproduce their numbers (default: caffe, or the run's own)",
     },
     "--precision": {
         "choices": ["auto", "float32", "bfloat16"],
@@ -200,7 +206,7 @@ OPTIONS = {
     },
     "--split": {
         "choices": ["track", "random"],
-        "help": "track keeps all pictures of one physical sign on one side; random is what the "
+        "help": "track keeps all pictures of one physical thing on one side; random is what the "
         "course did (default: track where tracks are known)",
     },
     "--val-fraction": {
@@ -227,7 +233,8 @@ OPTIONS = {
     },
     "--demo": {
         "action": "store_true",
-        "help": "needs no file: random weights, and signs drawn by code, for what you do not name",
+        "help": "needs no file: random weights, and pictures drawn by code (signs; flowers for "
+        "other networks than alexnet), for what you do not name",
     },
 }
 

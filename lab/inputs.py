@@ -41,7 +41,14 @@ def _download(name):
 
 
 def weights_file(network, path=None, demo=False):
-    """The file of weights: `path`, or the network's own; None for the random ones of `demo`."""
+    """The file of weights: `path`, or the network's own; None for the random ones of `demo`.
+
+    None too for a network of Keras, which fetches them; ValueError when it is given a file.
+    """
+    if network.fetched:
+        if path:
+            raise ValueError(f"--weights {path}: {network.name} takes {network.file} alone")
+        return None
     if demo and path is None:
         return None
     return found(path or network.file, "say where it is with --weights", "try --demo")
@@ -50,7 +57,8 @@ def weights_file(network, path=None, demo=False):
 def weights(network, path=None, demo=False):
     """Layer -> (kernel, bias) from `path`, or the network's own file; with `demo` random ones."""
     file = weights_file(network, path, demo)
-    return network.module.load_weights(file) if file else stand_ins.weights(network)
+    random = demo and path is None
+    return stand_ins.weights(network) if random else network.module.load_weights(file)
 
 
 def data_file(path, default, demo=False):

@@ -1,9 +1,11 @@
 """The networks there are: the file of weights, the layers that serve as features, the conventions.
 
 A network is a file beside the lessons, imported when it is first used. Each has KERNELS, LAYERS,
-INPUT_SIZE, `preprocess`, `activations`, `max_pool` and `load_weights`, as in alexnet.py.
+INPUT_SIZE, `preprocess`, `activations`, `max_pool` and `load_weights`, as in alexnet.py. Those of
+Keras, which give nothing but features, are in lab/keras_networks.py.
 """
 
+import functools
 from dataclasses import dataclass, field
 from importlib import import_module
 
@@ -18,6 +20,8 @@ class Network:
     batch: how many pictures go through at once. The more, the less often the weights are read, and
         the more memory the first layers take.
     conventions: name, for `preprocess` -> what `activations` then needs beside.
+    rgb: the conventions under which red comes first; under the others blue does.
+    subject: what --demo draws for it, signs or flowers.
     """
 
     name: str
@@ -27,6 +31,10 @@ class Network:
     layer: str
     batch: int
     conventions: dict = field(default_factory=lambda: {"caffe": {}, "course": {}})
+    rgb: tuple = ()
+    subject: str = "signs"
+    # Whether its weights come from elsewhere than `file`, and its layers can be had one by one.
+    fetched, layered = False, True
 
     @property
     def module(self):
@@ -73,6 +81,17 @@ class Network:
         names = [None, *self.module.LAYERS]
         return names[1 : names.index(layer) + 1]
 
+    def precision(self, choice):
+        """The tf.DType to compute in: the choice, or with "auto" the fastest."""
+        from lab import device
+
+        return device.precision(choice)
+
+    @property
+    def first(self):
+        """The name of the first layer, whose kernel looks at pixels."""
+        return next(iter(self.module.KERNELS))
+
     def last_map(self, layer):
         """The last convolution up to `layer`."""
         maps = [name for name in self._up_to(layer) if len(self.module.KERNELS.get(name, ())) == 4]
@@ -106,6 +125,7 @@ ALEXNET = Network(
     layer="fc7",
     batch=128,
     conventions={"caffe": {}, "course": {"conv1_padding": "SAME"}},
+    rgb=("course",),
 )
 
 VGG16 = Network(
@@ -121,6 +141,7 @@ VGG16 = Network(
     },
     layer="fc6",
     batch=16,
+    subject="flowers",
 )
 
 NETWORKS = {network.name: network for network in (ALEXNET, VGG16)}
@@ -128,6 +149,16 @@ NETWORKS = {network.name: network for network in (ALEXNET, VGG16)}
 
 def named(name):
     """The Network called `name`. ValueError when there is none."""
+    if name.startswith("keras:"):
+        return _of_keras(name)
     if name not in NETWORKS:
-        raise ValueError(f"--network {name}: expected {' or '.join(NETWORKS)}")
+        known = " or ".join(NETWORKS)
+        raise ValueError(f"--network {name}: expected {known}, or keras:NAME of keras.applications")
     return NETWORKS[name]
+
+
+@functools.cache
+def _of_keras(name):
+    from lab.keras_networks import KerasNetwork
+
+    return KerasNetwork(name)

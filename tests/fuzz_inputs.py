@@ -25,6 +25,8 @@ from test_keras_weights import STYLES, TINY, write_h5
 from lab.data.dataset import sign_names
 from lab.formats import pickles
 
+TINY_KERNELS = {"conv1": (3, 3, 1, 2), "fc6": (4, 2)}
+
 # ---- valid files, small --------------------------------------------------------------------------
 
 
@@ -149,6 +151,26 @@ def classes_samples():
 def split_samples():
     arrays = {"train": np.arange(9), "validation": np.arange(9, 12)}
     arrays["hashes"] = np.arange(9, dtype=np.uint64)
+    return [saved(partial(save, **arrays)) for save in (np.savez, np.savez_compressed)]
+
+
+def layers_samples():
+    """Layers that a training changed, of TINY_KERNELS."""
+    layers = {
+        f"{name}.{part}": np.ones(shape if part == "kernel" else shape[-1:], np.float32)
+        for name, shape in TINY_KERNELS.items()
+        for part in ("kernel", "bias")
+    }
+    return [saved(partial(save, **layers)) for save in (np.savez, np.savez_compressed)]
+
+
+def strangeness_samples():
+    """Of features [n, 8] and 3 classes."""
+    rng = np.random.default_rng(0)
+    arrays = {"mean": rng.random(8), "directions": rng.random((8, 2)), "axes": np.eye(2)}
+    arrays |= {"variances": np.ones(2), "centres": rng.random((3, 2))}
+    arrays |= {"usual": np.zeros(2), "unit": np.ones(2)}
+    arrays = {name: array.astype(np.float32) for name, array in arrays.items()}
     return [saved(partial(save, **arrays)) for save in (np.savez, np.savez_compressed)]
 
 

@@ -34,6 +34,7 @@ sys.path[:0] = [str(HERE.parent), str(HERE), str(HERE / "formats")]
 from fuzz_inputs import (
     DAMAGES,
     OPCODES,
+    TINY_KERNELS,
     archive_samples,
     caffe_samples,
     classes_samples,
@@ -53,6 +54,7 @@ from fuzz_inputs import (
     history_samples,
     inflate_text,
     keras_samples,
+    layers_samples,
     names_samples,
     note_samples,
     npy_samples,
@@ -61,6 +63,7 @@ from fuzz_inputs import (
     record_samples,
     signs_archive_samples,
     split_samples,
+    strangeness_samples,
     write_folder,
 )
 
@@ -120,6 +123,18 @@ def load_head(path):
     return heads.load(path, 8, 3)
 
 
+def load_layers(path):
+    from lab.training import tuned_layers
+
+    return tuned_layers.read(path.parent, TINY_KERNELS)
+
+
+def load_strangeness(path):
+    from lab.runs import strangeness
+
+    return strangeness.load(path, 8)
+
+
 def load_note(path):
     from lab.downloads.transfers import Part
 
@@ -173,6 +188,10 @@ READERS = {
     "history.csv": in_run("history.csv", history_samples, "read_history", inflate_text),
     "evaluation.csv": in_run("evaluation.csv", classes_samples, "read_classes", inflate_text),
     "split.npz": in_run("split.npz", split_samples, "trained_hashes", damage_member),
+    "layers.npz": Reader("layers.npz", layers_samples, load_layers, [*DAMAGES, damage_member]),
+    "strangeness.npz": Reader(
+        "strangeness.npz", strangeness_samples, load_strangeness, [*DAMAGES, damage_member]
+    ),
     "note": Reader("a.part.json", note_samples, load_note, [*DAMAGES, exchange_value]),
     "signs zip": Reader(
         "a.zip", signs_archive_samples, lambda path: unpack("unzip", path),

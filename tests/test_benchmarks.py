@@ -13,6 +13,7 @@ from PIL import Image
 
 from benchmarks import jpegs, measures, report
 from benchmarks.processes import Measurement, take_turns
+from lab.networks import VGG16
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +66,23 @@ def test_multiply_adds_are_the_known_ones(quick):
     counts = quick[1]["setup"]["multiply_adds"]
     assert counts["VALID"] == pytest.approx(0.72e9, rel=0.001)
     assert counts["SAME"] == pytest.approx(0.745e9, rel=0.001)
+
+
+def test_the_multiply_adds_of_codes_are_those_of_the_paper():
+    from benchmarks.preparation import multiply_adds
+
+    convolutions = 15_346_630_656
+    assert multiply_adds(VGG16, "caffe") == convolutions + 25088 * 4096
+
+
+def test_codes_are_held_against_the_operations_of_their_own_network():
+    series = {"codes lab f32": {"values": [20, 22]}, "codes keras f32": {"values": [10, 20]}}
+    results = results_with(**series, **{"ceiling-float32": {"values": [100, 100]}})
+    results["setup"]["multiply_adds"]["codes"] = 2e9
+    found = judged(results)
+    assert found["codes f32, × Keras"] == (pytest.approx(1.55), True)
+    assert found["codes f32, of ceiling"] == (pytest.approx(0.84), False)
+    assert found["codes f32, × OpenVINO"] == (None, None)
 
 
 def results_with(kind="AMX", **series):
@@ -188,9 +206,9 @@ def test_a_process_that_dies_is_reported_not_raised():
 def test_a_contender_with_other_features_is_refused():
     fc7 = np.ones([2, 4096], np.float32)
     assert measures._checked(1.0001 * fc7, fc7, "lab-float32") < 1e-3
-    with pytest.raises(ValueError, match=r"fc7 differs by 1\.00%"):
+    with pytest.raises(ValueError, match=r"features differ by 1\.00%"):
         measures._checked(1.01 * fc7, fc7, "lab-float32")
-    with pytest.raises(ValueError, match="fc7 differs by nan"):
+    with pytest.raises(ValueError, match="features differ by nan"):
         measures._checked(np.nan * fc7, fc7, "lab-bfloat16")
 
 

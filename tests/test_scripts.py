@@ -30,6 +30,7 @@ from lab.demo.signs import draw
 from lab.features.extraction import extract
 from lab.networks import ALEXNET
 from lab.runs import begun, plots, record
+from lab.runs.run import load as load_run
 from lab.training import heads
 
 INFERENCE = [imagenet_inference, traffic_sign_inference, feature_extraction]
@@ -41,7 +42,7 @@ DRAWN = {}
 def place(tmp_path, monkeypatch, demo_weights):
     """An empty current folder; what --demo makes up is made once for all tests, and smaller."""
 
-    def dataset():
+    def dataset(*_):
         stand_ins.notice("DEMO: signs stand in for train.p.")
         if not DRAWN:
             DRAWN["signs"] = draw(300)
@@ -429,6 +430,20 @@ def test_lbfgs_trains_from_the_command_line(capsys, place, monkeypatch):
     assert (place / "runs/latest/head.keras").exists()
 
 
+@pytest.mark.usefixtures("quick")
+def test_a_hidden_layer_is_on_record_and_comes_back_with_the_run(capsys, place):
+    options = ["--demo", "--limit", 90, "--epochs", 2, "--hidden", 12, "--split", "random"]
+    run(train_feature_extraction, *options)
+    assert record.read(place / "runs/latest").hidden == 12
+    head = load_run("runs/latest").head
+    assert [layer.units for layer in head.layers[1:]] == [12, 43]
+    features = np.random.default_rng(0).normal(size=(1, 4096)).astype(np.float32)
+    normal = (features - features.mean()) / np.sqrt(features.var() + 1e-3)
+    kernel, bias, last, last_bias = head.get_weights()
+    expected = np.maximum(normal @ kernel + bias, 0) @ last + last_bias
+    np.testing.assert_allclose(head(features), expected, rtol=1e-3, atol=1e-4)
+
+
 @pytest.mark.usefixtures("quick", "real_weights")
 def test_a_folder_of_pictures_trains_and_its_names_are_the_classes(tmp_path, capsys):
     for name in ("stop", "yield sign"):
@@ -441,6 +456,11 @@ def test_a_folder_of_pictures_trains_and_its_names_are_the_classes(tmp_path, cap
 
 
 # ---- bad input: one line, exit 2, nothing written -----------------------------------------------
+
+
+def test_a_hidden_layer_is_not_for_lbfgs(complaint):
+    line = complaint(train_feature_extraction, "--demo", "--solver", "lbfgs", "--hidden", 12)
+    assert "--solver lbfgs solves for one layer" in line
 
 
 @pytest.mark.parametrize("script", INFERENCE)

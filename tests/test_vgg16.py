@@ -28,6 +28,7 @@ from scipy import ndimage
 
 import alexnet
 import vgg16
+from lab.demo.flowers import flower
 from vgg16 import KERNELS, LAYERS, VGG16, activations, load_weights, preprocess
 
 BGR_MEAN = np.array([103.939, 116.779, 123.68])
@@ -307,6 +308,19 @@ def test_a_graph_that_does_not_know_the_size_prepares_the_same(convention, heigh
         input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8)],
     )
     np.testing.assert_allclose(prepare(images), preprocess(images, convention), atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("convention", "resize"), [("caffe", pillow_resize), ("course", course_square)]
+)
+def test_from_the_picture_to_codes_and_probabilities_all_is_as_others_do_it(
+    convention, resize, arrays, weights
+):
+    drawn = np.stack([flower(kind, size=300)[:, :260] for kind in (1, 2)])
+    prepared = (resize(drawn)[..., ::-1] - BGR_MEAN).astype(np.float32)
+    expected, found = onnx_vgg16(prepared, arrays), preprocess(drawn, convention)
+    assert error(VGG16(found, True, weights), expected["fc6"]) < 1e-4
+    np.testing.assert_allclose(VGG16(found, weights=weights), expected["probabilities"], rtol=1e-4)
 
 
 def test_other_conventions_are_refused():

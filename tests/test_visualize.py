@@ -7,7 +7,7 @@ from PIL import Image
 import visualize
 from lab.demo import stand_ins
 from lab.formats.weights import digest
-from lab.networks import ALEXNET
+from lab.networks import ALEXNET, VGG16
 from lab.runs.record import Record
 from lab.runs.run import Run
 
@@ -105,17 +105,21 @@ def test_places_keep_neighbours_together():
     assert (kinds[distances.argmin(1)] == kinds).all()
 
 
-@pytest.mark.parametrize(("convention", "channel"), [("caffe", 2), ("course", 0)])
-def test_filters_are_shown_in_the_colours_they_answer_to(convention, channel, monkeypatch):
+@pytest.mark.parametrize(
+    ("network", "convention", "channel"),
+    [(ALEXNET, "caffe", 2), (ALEXNET, "course", 0), (VGG16, "caffe", 2), (VGG16, "course", 2)],
+)
+def test_filters_are_shown_in_the_colours_they_answer_to(network, convention, channel, monkeypatch):
     import tensorflow as tf
 
     from lab.runs import drawings
 
-    kernel = np.zeros((11, 11, 3, 96), np.float32)
+    kernel = np.zeros(network.module.KERNELS[network.first], np.float32)
     kernel[:, :, channel] = 1  # red is the last of blue, green, red
     drawn = []
     monkeypatch.setattr(drawings, "filters", lambda rgb, path: drawn.append(rgb))
-    visualize.draw_filters({"conv1": (tf.constant(kernel), None)}, convention, "conv1.png")
+    weights = {network.first: (tf.constant(kernel), None)}
+    visualize.draw_filters(weights, network, convention, "seen")
     assert drawn[0][:, :, 0].all()
     assert not drawn[0][:, :, 1:].any()
 

@@ -23,6 +23,13 @@ CONTENDERS = {
     "openvino-bfloat16": ("openvino", {"precision": "bf16"}),
 }
 
+# Name -> the function in codes.py, and the precision.
+CODES = {
+    f"codes {library} {short}": (library, precision)
+    for library in ("lab", "keras", "pytorch", "openvino")
+    for short, precision in (("f32", "float32"), ("bf16", "bfloat16"))
+}
+
 # Ways through a folder of pictures -> the file and the function that make one, of the path to the
 # weights, the paths of the pictures, and the precision. The parts have no features to show.
 WAYS = {
@@ -33,6 +40,17 @@ WAYS = {
 }
 PARTS = {"decoding", "network"}
 
+# Who trains all of the network -> the file, and the options of its `step`, which takes also labels
+# [n], of CLASSES, and returns a function that takes a step on these pictures.
+STEPS = {
+    "lab-float32": ("this_lab", {"precision": "float32"}),
+    "lab-bfloat16": ("this_lab", {"precision": "bfloat16"}),
+    "course": ("course", {}),
+    "pytorch-float32": ("pytorch", {"precision": "float32"}),
+    "pytorch-bfloat16": ("pytorch", {"precision": "bfloat16"}),
+}
+CLASSES = 43
+
 RGB_MEAN = (122.67891434, 116.66876762, 104.00698793)
 
 
@@ -40,6 +58,13 @@ def load(name, weights, images):
     """The contender `name`, ready to run. ModuleNotFoundError when its library is missing."""
     file, options = CONTENDERS[name]
     return import_module(f"benchmarks.contenders.{file}").load(weights, images, **options)
+
+
+def load_step(name, weights, images, labels):
+    """A step of the contender `name`, ready. ModuleNotFoundError when its library is missing."""
+    file, options = STEPS[name]
+    module = import_module(f"benchmarks.contenders.{file}")
+    return module.step(weights, images, labels, **options)
 
 
 def load_way(name, weights, paths, precision):

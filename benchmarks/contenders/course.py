@@ -8,12 +8,12 @@ from functools import partial
 
 import numpy as np
 
+from benchmarks.contenders import CLASSES
 from lab.formats import pickles
 
 os.environ.pop("TF_ENABLE_ONEDNN_OPTS", None)  # as TensorFlow is by itself
 import tensorflow.compat.v1 as tf
 
-CLASSES = 43
 BATCH = 128
 
 
@@ -67,18 +67,25 @@ def load(weights, images):
     return lambda: session.run(fc7, {features: images})
 
 
-def training(weights, images, labels):
+def step(weights, images, labels):
+    """A step of Adam over the whole network."""
+    train, _ = training(weights, images, labels, freeze=tf.identity)
+    return train
+
+
+def training(weights, images, labels, freeze=tf.stop_gradient):
     """Two functions without arguments: a step of training on these pictures, one of validation."""
     features, fc7 = graph(weights)
     truth = tf.placeholder(tf.int64, None)
-    fc7 = tf.stop_gradient(fc7)
+    fc7 = freeze(fc7)
     shape = (fc7.get_shape().as_list()[-1], CLASSES)
     fc8W = tf.Variable(tf.truncated_normal(shape, stddev=1e-2))
     fc8b = tf.Variable(tf.zeros(CLASSES))
     logits = tf.nn.xw_plus_b(fc7, fc8W, fc8b)
     cross_entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(logits=logits, labels=truth)
     loss_op = tf.reduce_mean(cross_entropy)
-    train_op = tf.train.AdamOptimizer().minimize(loss_op, var_list=[fc8W, fc8b])
+    trained = [fc8W, fc8b] if freeze is tf.stop_gradient else tf.trainable_variables()
+    train_op = tf.train.AdamOptimizer().minimize(loss_op, var_list=trained)
     correct = tf.cast(tf.equal(tf.argmax(logits, 1), truth), tf.float32)
     accuracy_op = tf.reduce_mean(correct)
     session = tf.Session()

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from benchmarks.contenders import RGB_MEAN, channels_first
+from benchmarks.contenders import CLASSES, RGB_MEAN, channels_first
 
 
 def load(weights, images, precision):
@@ -30,6 +30,34 @@ def compiled(weights, precision):
     def run(pictures):
         with torch.no_grad():  # freezing asks for it
             return fc7(pictures.to(device)).cpu().numpy()
+
+    return run
+
+
+def step(weights, images, labels, precision):
+    """A step of Adam over the whole network; in bfloat16 by PyTorch's own autocast."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    network = nn.Sequential(alexnet(channels_first(weights)), nn.Linear(4096, CLASSES))
+    network = network.to(device, memory_format=torch.channels_last)
+    optimizer = torch.optim.Adam(network.parameters(), 1e-4)
+    mean = torch.tensor(RGB_MEAN, device=device)
+    pictures, truth = (torch.from_numpy(array).to(device) for array in (images, labels))
+    torch._inductor.config.freezing = False
+
+    @torch.compile(dynamic=False)
+    def loss():
+        x = (pictures.float() - mean).permute(0, 3, 1, 2)
+        x = nn.functional.interpolate(x, size=(227, 227), mode="bilinear", align_corners=False)
+        with torch.autocast(device, torch.bfloat16, enabled=precision == "bfloat16"):
+            scores = network(x)
+        return nn.functional.cross_entropy(scores.float(), truth)
+
+    def run():
+        optimizer.zero_grad()
+        error = loss()
+        error.backward()
+        optimizer.step()
+        return error.item()
 
     return run
 

@@ -3,13 +3,20 @@
 import functools
 import itertools
 from concurrent.futures import ThreadPoolExecutor
+from unittest import mock
 
 import numpy as np
 
+import train_finetuning as lesson
 from alexnet import load_weights
+from benchmarks.contenders import CLASSES
+from feature_extraction import new_layer
 from lab import device
+from lab.device import tf
 from lab.features import extraction
 from lab.networks import ALEXNET
+from lab.training import loop
+from lab.training.tuned import Tuned
 
 CHUNKS = 100_000  # more than any run asks for
 
@@ -19,6 +26,25 @@ def load(weights, images, precision):
     chunks = list(itertools.repeat(slice(0, len(images)), CHUNKS))
     how = _frozen(load_weights(weights), precision)
     return functools.partial(next, extraction.computed(images, how, chunks))
+
+
+def step(weights, images, labels, precision):
+    """The step that train_finetuning.py shows, on pictures as they come from its augmentation."""
+    device.prepare()
+    dtype = device.precision(precision)
+    head = new_layer(4096, CLASSES)
+    model = Tuned(ALEXNET, load_weights(weights), head, "fc7", "all", dtype=dtype, dropout=0.25)
+    args = lesson.command_line().parse_args([])
+    with mock.patch.object(loop, "fit", _the_step):
+        take = lesson.train(model, None, (range(100_000), ()), args, None)
+    batch = tf.constant(images, tf.float32), tf.one_hot(labels, CLASSES), tf.ones(len(images))
+    run = tf.function(lambda: take(*batch)[0])
+    return lambda: run().numpy()
+
+
+def _the_step(model, loss, optimizer, step, *rest):
+    optimizer.build(model.trainable_variables)
+    return step
 
 
 def folder(weights, paths, precision):

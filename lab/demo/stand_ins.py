@@ -1,5 +1,6 @@
 """What `--demo` stands in for files nobody has yet: weights, signs, flowers, pictures from code."""
 
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -7,16 +8,19 @@ import numpy as np
 from lab.console import notice
 
 SIGNS = 4000
-FLOWERS = 600  # two minutes of VGG16 on two cores, in float32
+FLOWERS = 400  # a minute and a half of VGG16 on two cores, in float32
+SEED = 6  # of two flowers that a person names at once
 PIXELS = 16  # divides the first layer: pixels from 0 to 255 then give fc7 a spread of about 1
 
 
 def weights(network):
-    """`he_normal`, and a notice that these stand in for the network's file.
+    """Random weights of a network, and a notice that these stand in for its file.
 
     Good enough to extract features a new layer can learn from; useless for ImageNet's names.
     """
     notice(f"DEMO: random weights stand in for {network.file}; ImageNet names mean nothing.")
+    if network.fetched:
+        return network.random_weights(_drawn(network.subject, 32, seed=2).images)
     return he_normal(network)
 
 
@@ -41,20 +45,30 @@ def he_normal(network, seed=0):
     return {name: layer(shape, PIXELS if name == first else 1) for name, shape in kernels.items()}
 
 
-def dataset():
-    """Drawn traffic signs, like `dataset.load("train.p")`."""
-    from lab.demo.signs import draw
+def dataset(subject="signs"):
+    """Drawn signs, like `dataset.load("train.p")`, or flowers, like those of `flower_photos`."""
+    counts = {"signs": SIGNS, "flowers": FLOWERS}
+    what = {"signs": "traffic signs", "flowers": "flowers"}[subject]
+    file = {"signs": "train.p", "flowers": "flower_photos"}[subject]
+    notice(f"DEMO: {counts[subject]:,} {what} drawn by code stand in for {file}.")
+    return _drawn(subject, counts[subject], seed=0)
 
-    notice(f"DEMO: {SIGNS:,} traffic signs drawn by code stand in for train.p.")
-    return draw(SIGNS)
+
+def test_set(subject):
+    """Other pictures than `dataset` draws."""
+    count = {"signs": 1000, "flowers": 100}[subject]
+    file = {"signs": "the official test set", "flowers": "a test set"}[subject]
+    notice(f"DEMO: {count:,} newly drawn {subject} stand in for {file}.")
+    return _drawn(subject, count, seed=1)
 
 
-def test_set():
-    """Other signs than `dataset` draws."""
-    from lab.demo.signs import draw
+def _drawn(subject, count, seed):
+    return import_module(f"lab.demo.{subject}").draw(count, seed)
 
-    notice("DEMO: 1,000 newly drawn signs stand in for the official test set.")
-    return draw(1000, seed=1)  # seed 0 draws what the demo trains on
+
+def pictures(subject="signs"):
+    """Two drawn signs, or two flowers: name -> uint8 RGB [side, side, 3]."""
+    return {"signs": signs, "flowers": flowers}[subject]()
 
 
 def signs():
@@ -65,28 +79,12 @@ def signs():
     return {"construction": sign(25), "stop": sign(14)}
 
 
-def flower_dataset():
-    """Drawn flowers, like `dataset.load("flower_photos")`."""
-    from lab.demo.flowers import draw
-
-    notice(f"DEMO: {FLOWERS:,} flowers drawn by code stand in for flower_photos.")
-    return draw(FLOWERS)
-
-
-def flower_test_set():
-    """Other flowers than `flower_dataset` draws."""
-    from lab.demo.flowers import draw
-
-    notice("DEMO: 100 newly drawn flowers stand in for a test set.")
-    return draw(100, seed=1)  # seed 0 draws what the demo trains on
-
-
 def flowers():
     """Two drawn flowers: name -> uint8 RGB [96, 96, 3]."""
     from lab.demo.flowers import flower
 
     notice("DEMO: drawn flowers stand in for photographs of a rose and a sunflower.")
-    return {"rose": flower(2), "sunflower": flower(3)}
+    return {"rose": flower(2, SEED), "sunflower": flower(3, SEED)}
 
 
 def photographs():

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from lab import device
 from lab.console import progress
 from lab.data import images
 from lab.features import by_picture, resizing, small_pictures
@@ -41,7 +40,7 @@ def extract(
     """
     if not len(pictures):
         raise ValueError("features: expected at least one picture, found none")
-    how = Frozen(network, weights, layer or network.layer, convention, device.precision(precision))
+    how = Frozen(network, weights, layer or network.layer, convention, network.precision(precision))
     if not cache:
         return next(computed(pictures, how, [slice(0, len(pictures))]))
     if isinstance(pictures, np.ndarray):

@@ -5,7 +5,12 @@ import tensorflow as tf
 
 
 def in_precision(layer, dtype):
-    """Kernel and bias, float32, as tensors of `dtype`; what sums over neighbours is dithered."""
+    """Kernel and bias, float32, as tensors of `dtype`; what sums over neighbours is dithered.
+
+    In float32 they stay as they are, and are not copied.
+    """
+    if dtype == tf.float32:
+        return tuple(map(tf.convert_to_tensor, layer))
     kernel, bias = layer
     if len(kernel.shape) == 4:
         kernel = dithered(np.reshape(kernel, [-1, *kernel.shape[2:]]), dtype).reshape(kernel.shape)

@@ -6,27 +6,31 @@ from lab.runs import record as records
 
 
 def check(args, pictures=(), data=None):
-    """Raise OSError or ValueError for what the arguments of a script name and is not there.
+    """The network the arguments of a script name; OSError or ValueError for what is not there.
 
     pictures, data: what is meant when they name none.
     """
     asked = {"network": networks.ALEXNET.name, **vars(args)}
     if asked.get("resume"):
         folders.stopped(args.out, args.name)
-        return
+        return None
     network, weights, demo = networks.named(asked["network"]), args.weights, args.demo
     if asked.get("run"):
         _, record, weights = run(args.run, weights, args.preprocess, demo)
         network, demo = networks.named(record.network), record.demo
     if asked.get("layer"):
         network.check_layer(args.layer)
+    if asked.get("preprocess") not in (None, *network.conventions):
+        raise ValueError(f"--preprocess {args.preprocess}: {network.name} has one of its own alone")
     if asked.get("name"):
         folders.check_free(args.out, args.name)
     if "pictures" in asked:
-        inputs.picture_files(args.pictures, pictures, demo)
+        # The lessons' own pictures are for looking at layers.
+        inputs.picture_files(args.pictures, pictures if network.layered else (), demo)
     if asked.get("data") or data:
         inputs.data_file(args.data, data, demo)
     inputs.weights_file(network, weights, demo)
+    return network
 
 
 def run(folder, weights=None, preprocess=None, demo=False):
@@ -38,7 +42,7 @@ def run(folder, weights=None, preprocess=None, demo=False):
     folder = folders.found(folder)
     record = records.read(folder)
     if not record.ended:
-        remedy = "go on with `python train_feature_extraction.py --resume`"
+        remedy = f"go on with `python {records.SCRIPTS[record.method]} --resume`"
         raise ValueError(f"{folder}: its training was stopped: {remedy}")
     if preprocess not in (None, record.preprocess):
         raise ValueError(
@@ -51,6 +55,9 @@ def run(folder, weights=None, preprocess=None, demo=False):
         raise ValueError(not_its(folder, record, "random weights", "leave --demo out"))
     if record.demo:
         return folder, record, None
+    network = networks.named(record.network)
+    if network.fetched:
+        return folder, record, inputs.weights_file(network, weights)
     path = weights or record.weights.path
     return folder, record, inputs.found(path, "say where it is with --weights")
 

@@ -8,6 +8,7 @@ from argparse import Namespace
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from io import StringIO
 from pathlib import Path
 from shutil import rmtree
@@ -247,12 +248,14 @@ def _read(args, method, held, start):
     network = networks.named(args.network)
     layer = args.layer or network.layer
     network.check_layer(layer)
-    dataset = inputs.labelled(args, inputs.DATA, stand_ins.dataset)
+    dataset = inputs.labelled(args, inputs.DATA, partial(stand_ins.dataset, network.subject))
     weights = start.weights if start else inputs.weights(network, args.weights, args.demo)
     rows, split = _split(dataset, args)
     record = _described(args, method, layer, dataset, weights, split)
     if start:
-        update = {"weights": start.record.weights, "start": starting.described(start)}
+        file = start.record.weights  # whose layers the run `start` may have trained since
+        file = file.model_copy(update={"path": args.weights or file.path})
+        update = {"weights": file, "start": starting.described(start)}
         record = record.model_copy(update=update)
     return Begun(args, dataset, weights, rows, record, held, start)
 
@@ -290,7 +293,8 @@ def _name_absent(dataset, rows):
 
 def _described(args, method, layer, dataset, weights, split):
     """The record of a training that begins: all that its numbers depend on."""
-    file = args.weights or networks.named(args.network).file
+    network = networks.named(args.network)
+    file, data = args.weights or network.file, args.data or inputs.DATA
     tracks = None if dataset.tracks is None else len(np.unique(dataset.tracks))
     return records.made(
         command=shlex.join(["python", Path(sys.argv[0]).name, *sys.argv[1:]]),
@@ -307,15 +311,16 @@ def _described(args, method, layer, dataset, weights, split):
         network=args.network,
         layer=layer,
         preprocess=args.preprocess,
-        precision=device.precision(args.precision).name,
+        precision=network.precision(args.precision).name,
         seed=args.seed,
+        hidden=vars(args).get("hidden"),
         names=dataset.names,
         weights={
             "path": records.RANDOM if args.demo and args.weights is None else file,
             "sha256": weights_digest(weights),
         },
         data={
-            "path": records.DRAWN if args.demo and args.data is None else args.data or inputs.DATA,
+            "path": records.DRAWN[network.subject] if args.demo and args.data is None else data,
             "sha256": pictures_digest(dataset.images),
             "pictures": len(dataset),
             "tracks": tracks,

@@ -3,6 +3,7 @@
 import json
 import math
 from argparse import Namespace
+from functools import partial
 from pathlib import Path
 from shutil import rmtree
 
@@ -14,6 +15,7 @@ from lab.data.images import digest as pictures_digest
 from lab.demo import stand_ins
 from lab.files import explained, replace_text
 from lab.formats import npz
+from lab.networks import named
 from lab.runs import metrics, pictures, plots
 from lab.runs.strangeness import EXPECTED
 
@@ -41,7 +43,8 @@ def training_pictures(run):
     arguments |= {"demo": record.drawn, "seed": record.seed}
     if not record.drawn:
         inputs.found(record.data.path, remedy)
-    dataset = inputs.labelled(Namespace(**arguments), None, stand_ins.dataset)
+    draw = partial(stand_ins.dataset, named(record.network).subject)
+    dataset = inputs.labelled(Namespace(**arguments), None, draw)
     sha256 = pictures_digest(dataset.images)
     pictures.check_same(run.folder, record, dataset, sha256, remedy)
     if not len(rows) or rows.min() < 0 or rows.max() >= len(dataset):

@@ -12,6 +12,7 @@ from lab.console import notice
 from lab.data import images
 from lab.data.dataset import sign_names
 from lab.features.extraction import extract
+from lab.features.resizing import squeezed
 from lab.runs import drawings
 from lab.training import augmentation, loop, tuned_layers
 from lab.training.tuned import Tuned
@@ -20,7 +21,7 @@ AT_ONCE = 256  # pictures that the network is judged by in one go
 SHOWN = 6  # pictures of which the report shows what augmentation makes
 
 
-class Material:
+class Tuning:
     """The part of a run's network that learns, as it starts, and the pictures it learns from.
 
     Layers below the first that learns say the same about a picture in every epoch. So they see each
@@ -118,13 +119,11 @@ def _decoded(paths, side, rows):
 
     def read(rows):
         chosen = [paths[row] for row in rows]
-        return np.stack([*images.in_threads(functools.partial(_squeezed, side), chosen)])
+        return np.stack([*images.in_threads(functools.partial(_square, side), chosen)])
 
     found = tf.numpy_function(read, [rows], tf.uint8)
     return tf.ensure_shape(found, [None, side, side, 3])
 
 
-def _squeezed(side, path):
-    array = images.read(path, side)
-    resized = tf.image.resize(array, (side, side), antialias=True)
-    return np.round(resized).astype(np.uint8)
+def _square(side, path):
+    return np.round(squeezed(path, side)).astype(np.uint8)

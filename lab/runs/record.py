@@ -26,8 +26,12 @@ from lab.console import one_line
 from lab.files import replace_text
 from lab.networks import named
 
+SCRIPTS = {
+    "feature extraction": "train_feature_extraction.py",
+    "fine-tuning": "train_finetuning.py",
+}
 RANDOM = "random weights (--demo)"
-DRAWN = "drawn signs (--demo)"
+DRAWN = {subject: f"drawn {subject} (--demo)" for subject in ("signs", "flowers")}
 TRAIN = "train again with `python train_feature_extraction.py`"
 EVALUATE = "evaluate again with `python evaluate.py`"
 LARGEST = 16_000_000  # bytes; of 10,000 classes with long names a record takes 1 MB
@@ -127,6 +131,7 @@ class Record(Part):
     preprocess: str
     precision: Literal["float32", "bfloat16"] = "float32"
     seed: Count
+    hidden: Annotated[int, Field(ge=1, le=8192)] | None = None  # units
     names: Annotated[list[Name], Field(min_length=2), FailFast()]
     weights: Weights
     start: Start | None = None
@@ -159,13 +164,14 @@ class Record(Part):
 
     @property
     def drawn(self):
-        """Whether drawn signs stood in."""
-        return self.data.path == DRAWN
+        """Whether drawn pictures stood in."""
+        return self.data.path == DRAWN[named(self.network).subject]
 
     @property
     def files(self):
         """The options that name its input; None for what was made up."""
-        weights = None if self.demo else self.weights.path
+        made = self.demo or named(self.network).fetched
+        weights = None if made else self.weights.path
         return {"weights": weights, "data": None if self.drawn else self.data.path}
 
 

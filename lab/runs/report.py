@@ -78,6 +78,7 @@ FACTS = {
     "method": "method",
     "network": "network",
     "layer": "layer",
+    "hidden": "hidden units",
     "seed": "seed",
     "preprocess": "preprocess",
     "precision": "precision",

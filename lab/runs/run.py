@@ -104,13 +104,13 @@ def load(folder, weights=None, preprocess=None, demo=False):
     network = networks.named(record.network)
     layers = inputs.weights(network, file, record.demo)
     if digest(layers) != record.weights.sha256:
-        same = "" if record.demo else "name the same file with --weights, or "
-        asked_for = file or "today's random weights"
+        same = "name the same file with --weights, or " if file else ""
+        asked_for = file or ("today's random weights" if record.demo else network.file)
         raise ValueError(asked.not_its(folder, record, asked_for, f"{same}train again"))
     tuned = {}
     if record.method == "fine-tuning":
         tuned = tuned_layers.read(folder, network.module.KERNELS)
     width, classes = network.layers[record.layer], len(record.names)
-    head = heads.load(folder / "head.keras", width, classes)
+    head = heads.load(folder / "head.keras", width, classes, record.hidden)
     usual = strangeness.load(folder / strangeness.FILE, width)
     return Run(folder, record, {**layers, **tuned}, head, usual, (*tuned,))

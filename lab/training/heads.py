@@ -10,16 +10,17 @@ NO_SIZES = ("seed", "shared_object_id")
 AGAIN = "train again with `python train_feature_extraction.py`"
 
 
-def load(path, width, classes):
+def load(path, width, classes, hidden=None):
     """The head in the file `path`: features [n, width] -> scores [n, classes].
 
+    hidden: units of the layer before its last one, if there is one.
     Raises FileNotFoundError, or ValueError when it is damaged, of another shape, or not finite.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path} is not there; {AGAIN}")
     settings = keras_files.check(path, LARGEST, AGAIN)
     try:
-        _check_layers(settings, max(width, classes))
+        _check_layers(settings, width, classes, hidden)
         head = keras.saving.load_model(path, compile=False)
         shapes = head.input_shape, head.output_shape
         finite = all(np.isfinite(array).all() for array in head.get_weights())
@@ -38,14 +39,19 @@ def load(path, width, classes):
     return head
 
 
-def _check_layers(settings, most):
-    """ValueError unless the layers are a head's, and of no size above `most`.
+def _check_layers(settings, width, classes, hidden):
+    """ValueError unless the layers are a head's, and of no larger size.
 
     Keras makes layers of any size before it looks whether their weights are there.
     """
-    kinds = [layer["class_name"] for layer in settings["config"]["layers"]]
-    if kinds not in (["InputLayer", "Dense"], ["InputLayer", "LayerNormalization", "Dense"]):
+    layers = settings["config"]["layers"]
+    kinds = [layer["class_name"] for layer in layers]
+    dense = ["Dense"] * (2 if hidden else 1)
+    if kinds not in (["InputLayer", *dense], ["InputLayer", "LayerNormalization", *dense]):
         raise ValueError(f"layers {', '.join(kinds)}")
+    if hidden and layers[-2]["config"]["units"] != hidden:
+        raise ValueError(f"a hidden layer of other than {hidden:,} units")
+    most = max(width, classes, hidden or 0)
     if max(_numbers(settings)) > most:
         raise ValueError(f"a layer of over {most:,} numbers")
 

@@ -52,30 +52,24 @@ class Tuned(keras.layers.Layer):
         weights = dict(self.frozen)
         for name, layer in self.unfrozen.items():
             weights[name] = tuple(tf.cast(variable, self.number) for variable in layer)
-        x, after = self._entered(x, weights)
+        x, after = self._entered(x)
         for name, dropout in self.dropout.items():
             x = self.network.features(x, weights, name, self.convention, after)
             x, after = dropout(x, training=training), name
         x = self.network.features(x, weights, self.layer, self.convention, after)
         return self.head(tf.cast(x, tf.float32))
 
-    def _entered(self, x, weights):
+    def _entered(self, x):
         """What goes into the network, and the layer it comes after, None for pictures."""
         if self.entry is not None:
             return tf.reshape(tf.cast(x, self.number), [-1, *self.entry]), self.below
         size = x.shape[1:3]
         if not small_pictures.suit(self.network, self.convention, size):
             return self.network.module.preprocess(x, self.convention), None
-        learns = "conv1" in self.unfrozen
         with tf.init_scope():  # what depends on the size alone is worked out once
-            conv1 = (
-                small_pictures.learning_conv1(*size, self.number)
-                if learns
-                else small_pictures.conv1(self.start["conv1"], *size, self.number)
-            )
-        if not learns:
-            return conv1(x), "conv1"
-        return conv1(x, [tf.convert_to_tensor(value) for value in self.unfrozen["conv1"]]), "conv1"
+            conv1 = small_pictures.learning_conv1(*size, self.number)
+        layer = self.unfrozen.get("conv1") or self.start["conv1"]
+        return conv1(x, [tf.convert_to_tensor(value) for value in layer]), "conv1"
 
     def weights_now(self):
         """Layer -> (kernel, bias), float32, of the whole network, as they are by now."""

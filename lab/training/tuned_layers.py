@@ -32,7 +32,7 @@ def read(folder, kernels):
         raise FileNotFoundError(f"{path} is not there; {AGAIN}")
     arrays = npz.load(path, LARGEST, AGAIN)
     names = [name for name in kernels if any(f"{name}.{part}" in arrays for part in PARTS)]
-    if not names or len(arrays) != len(PARTS) * len(names):
+    if len(arrays) != len(PARTS) * len(names):
         found = ascii(", ".join(arrays))[:200]
         raise ValueError(f"{path}: expected a kernel and a bias of layers, found {found}; {AGAIN}")
     try:

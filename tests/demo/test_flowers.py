@@ -95,7 +95,7 @@ def test_no_pictures_at_all_are_an_error():
 def test_what_stands_in_says_so_and_tests_on_other_flowers(monkeypatch, capsys):
     monkeypatch.setattr(stand_ins, "FLOWERS", 5)
     dataset, unseen, two = (
-        stand_ins.flower_dataset(), stand_ins.flower_test_set(), stand_ins.flowers()
+        stand_ins.dataset("flowers"), stand_ins.test_set("flowers"), stand_ins.pictures("flowers")
     )  # fmt: skip
     assert capsys.readouterr().err.count("DEMO: ") == 3
     assert len(dataset) == 5

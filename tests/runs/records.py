@@ -14,6 +14,7 @@ RECORD = {
     "layer": "conv4",
     "preprocess": "course",
     "precision": "bfloat16",
+    "hidden": 256,
     "seed": 7,
     "names": ["stop", "yield"],
     "weights": {"path": "bvlc-alexnet.npy", "sha256": "ab" * 32},

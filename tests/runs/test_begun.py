@@ -31,7 +31,7 @@ WRITE = files.replace
 PLOTS = ("learning_curves", "confusion", "mistakes", "class_balance", "reliability")
 
 
-def drawn():
+def drawn(*_):
     """60 pictures of 4 classes, three of each track; the class is how bright they are."""
     labels = np.arange(60) // 3 % CLASSES
     noise = np.random.default_rng(0).integers(0, 60, (60, 8, 8, 3))

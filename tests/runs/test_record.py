@@ -81,6 +81,8 @@ DAMAGES = [
     ("device", None),
     ("method", "magic"),
     ("precision", "float8"),
+    ("hidden", 0),
+    ("hidden", 10**9),
     ("seed", -1),
     ("seed", 0.5),
     ("seed", True),

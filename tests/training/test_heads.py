@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from test_loop import CLASSES, DAMAGES, build
 
+from feature_extraction import new_layer
 from lab.training import heads
 
 WIDTH = 4096
@@ -32,6 +33,16 @@ def complaint(path, width=WIDTH, classes=CLASSES):
 def test_a_head_comes_back_as_it_was_saved(path):
     loaded = heads.load(path, WIDTH, CLASSES)
     np.testing.assert_array_equal(loaded.get_weights()[0], build().get_weights()[0])
+
+
+def test_a_head_with_a_hidden_layer_comes_back_where_one_is_expected(tmp_path):
+    path, saved = tmp_path / "head.keras", new_layer(8, CLASSES, hidden=20)
+    saved.save(path)
+    features = np.random.default_rng(0).normal(size=(3, 8)).astype(np.float32)
+    np.testing.assert_array_equal(heads.load(path, 8, CLASSES, 20)(features), saved(features))
+    assert "layers InputLayer, LayerNormalization, Dense, Dense" in complaint(path, 8)
+    with pytest.raises(ValueError, match="a hidden layer of other than 19 units"):
+        heads.load(path, 8, CLASSES, 19)
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

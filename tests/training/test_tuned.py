@@ -198,7 +198,6 @@ def test_layers_come_back_as_they_were(tmp_path):
 @pytest.mark.parametrize(
     ("arrays", "found"),
     [
-        ({}, "expected a kernel and a bias of layers"),
         ({"one.kernel": np.ones((3, 2), np.float32)}, "expected a kernel and a bias of layers"),
         ({"six.kernel": np.ones(3), "six.bias": np.ones(3)}, "found 'six.kernel, six.bias'"),
         (dict(zip(("one.kernel", "one.bias"), layer((2, 3)), strict=True)), r"found float32 \(2"),

@@ -1,0 +1,30 @@
+"""Fine-tunes on one device and on two logical ones, and prints both histories.
+
+A program of its own, as logical devices must be set up before TensorFlow starts.
+"""
+
+import json
+import sys
+from contextlib import redirect_stdout
+
+from test_fine_tuning import drawn
+
+import train_finetuning
+from lab.demo import stand_ins
+from lab.device import tf
+from lab.runs import record
+
+OPTIONS = [
+    "--demo", "--epochs", "3", "--batch-size", "7", "--dropout", "0", "--precision", "float32",
+    "--unfreeze", "fc7", "--no-cache",
+]  # fmt: skip
+
+if __name__ == "__main__":
+    processor = tf.config.list_physical_devices("CPU")[0]
+    two = [tf.config.LogicalDeviceConfiguration()] * 2
+    tf.config.set_logical_device_configuration(processor, two)
+    stand_ins.dataset = drawn
+    with redirect_stdout(sys.stderr):
+        train_finetuning.main([*OPTIONS, "--name", "one"])
+        train_finetuning.main([*OPTIONS, "--name", "two", "--distribute", "mirrored"])
+    print(json.dumps([record.read_history(f"runs/{name}") for name in ("one", "two")]))
