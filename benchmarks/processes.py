@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import resource
 import sys
+import threading
 import time
 from concurrent.futures import ProcessPoolExecutor
 
@@ -21,7 +22,7 @@ class Measurement:
 
     def __init__(self, unit, function, *arguments, **facts):
         self.function, self.arguments = function, arguments
-        self.process = ProcessPoolExecutor(1, PROCESSES, _silence)
+        self.process = ProcessPoolExecutor(1, PROCESSES, begin)
         self.series = {"unit": unit, "values": [], "trouble": None, "peak_memory": None, **facts}
 
     def measure(self):
@@ -61,9 +62,18 @@ def take_turns(measurements, rounds):
     return {name: measurement.finish() for name, measurement in measurements.items()}
 
 
-def _silence():
-    """Libraries chat; troubles are told otherwise."""
+def begin():
+    """At the start of a process: silence, for libraries chat and troubles are told otherwise.
+
+    It ends when the one that started it does, killed or not: nobody would wait for its result.
+    """
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent():
+    multiprocessing.parent_process().join()
+    os._exit(1)
 
 
 def _peak_memory():

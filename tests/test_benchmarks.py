@@ -170,6 +170,28 @@ def test_values_come_from_one_other_process_and_it_ends():
         os.kill(first, 0)
 
 
+KILLED = """
+import os, time
+from benchmarks.processes import Measurement
+if __name__ == "__main__":
+    one = Measurement("", os.getpid)
+    one.ask(os.getpid)
+    one.process.submit(time.sleep, 60)
+    os.kill(os.getpid(), 9)
+"""
+
+
+def test_the_other_process_ends_with_one_that_is_killed(tmp_path):
+    script = tmp_path / "killed.py"
+    script.write_text(KILLED)
+    # Both hold the output, so this waits until the last has ended.
+    done = subprocess.run(
+        [sys.executable, script], env=os.environ | {"PYTHONPATH": str(PROJECT)},
+        stdout=subprocess.PIPE, check=False, timeout=40,
+    )  # fmt: skip
+    assert done.returncode == -9
+
+
 def test_a_missing_library_is_reported_not_raised():
     one = Measurement("", importlib.import_module, "no_such_library")
     assert take_turns({"it": one}, rounds=2)["it"]["values"] == [None]

@@ -14,18 +14,25 @@ PIXELS = 16  # divides the first layer: pixels from 0 to 255 then give fc7 a spr
 
 
 def weights(network):
-    """Random weights of a network's true shapes, He-normal (He et al. 2015), the same at each call.
+    """Random weights of a network, and a notice that these stand in for its file.
 
     Good enough to extract features a new layer can learn from; useless for ImageNet's names.
+    """
+    notice(f"DEMO: random weights stand in for {network.file}; ImageNet names mean nothing.")
+    if network.fetched:
+        return network.random_weights(_drawn(network.subject, 32, seed=2).images)
+    return he_normal(network)
+
+
+def he_normal(network, seed=0):
+    """Random weights of a network's true shapes, He-normal (He et al. 2015), the same for a seed.
+
     Returns layer -> (kernel, bias), float32 tensors, like the network's `load_weights`.
     """
     import tensorflow as tf
 
-    notice(f"DEMO: random weights stand in for {network.file}; ImageNet names mean nothing.")
-    if network.fetched:
-        return network.random_weights(_drawn(network.subject, 32, seed=2).images)
     kernels = network.module.KERNELS
-    first, rng = next(iter(kernels)), np.random.default_rng(0)
+    first, rng = next(iter(kernels)), np.random.default_rng(seed)
 
     def layer(shape, spread):
         kernel = rng.standard_normal(shape, dtype=np.float32)

@@ -30,8 +30,7 @@ def solve(model, examples, rows, folder):
     has a row for each penalty, with the columns of `loop.fit` and `l2`; `folder` gets it as
     `history.csv`.
     """
-    parts = examples.inputs, examples.labels
-    seen, unseen = ([tf.gather(part, side) for part in parts] for side in rows)
+    seen, unseen = ((examples.inputs(side), tf.gather(examples.labels, side)) for side in rows)
     problem = Problem(_below(model, seen[0]), seen[1], examples.classes)
     parameters, history = problem.start, pd.DataFrame()
     for number, penalty in enumerate(PENALTIES, 1):
