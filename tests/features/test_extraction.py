@@ -288,7 +288,7 @@ def test_pictures_of_several_sizes_are_kept_too(demo_weights, tmp_path):
 
 def test_whole_maps_are_what_the_layer_puts_out(demo_weights):
     pictures = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), np.uint8)
-    found = extraction.extract(
+    found = features.extract(
         pictures, demo_weights, precision="float32", cache=False, layer="pool2", whole=True
     )
     layers = ALEXNET.activations(ALEXNET.module.preprocess(pictures), demo_weights)
