@@ -38,7 +38,7 @@ def drawn():
 
 
 def stand_in(patch, weights):
-    patch.setattr(stand_ins, "dataset", drawn)
+    patch.setattr(stand_ins, "dataset", lambda subject: drawn())
     patch.setattr(stand_ins, "weights", lambda network: weights)
     for name in PLOTS:
         patch.setattr(plots, name, lambda *arguments: Path(arguments[-1]).write_bytes(b"PNG"))

@@ -23,7 +23,7 @@ if __name__ == "__main__":
     processor = tf.config.list_physical_devices("CPU")[0]
     two = [tf.config.LogicalDeviceConfiguration()] * 2
     tf.config.set_logical_device_configuration(processor, two)
-    stand_ins.dataset = drawn
+    stand_ins.dataset = lambda subject: drawn()
     with redirect_stdout(sys.stderr):
         train_finetuning.main([*OPTIONS, "--name", "one"])
         train_finetuning.main([*OPTIONS, "--name", "two", "--distribute", "mirrored"])
