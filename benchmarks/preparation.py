@@ -12,7 +12,7 @@ import tensorflow as tf
 import alexnet
 from benchmarks import jpegs
 from lab import device
-from lab.data import dataset, images
+from lab.data import images, sources
 from lab.demo import signs, stand_ins
 from lab.networks import ALEXNET, VGG16
 
@@ -37,7 +37,7 @@ def prepare(folder, weights, data, pictures, folders):
         arrays = {name: [tensor.numpy() for tensor in layer] for name, layer in layers.items()}
         np.save(weights, arrays, allow_pickle=True)
     data = data if real["data"] else _drawn(folder, pictures)
-    everything = dataset.load(data)
+    everything = sources.load(data)
     rows = np.linspace(0, len(everything) - 1, min(pictures, len(everything))).astype(int)
     chosen = everything.take(rows)
     np.save(folder / "images.npy", chosen.images)

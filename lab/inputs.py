@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from lab.console import counted
-from lab.data import dataset, images
+from lab.data import images, sources
 from lab.demo import stand_ins
 from lab.downloads.assets import ASSETS
 
@@ -74,7 +74,7 @@ def labelled(args, default, stand_in):
     args: has data, demo, skip_broken, limit and seed.
     """
     file = data_file(args.data, default, args.demo)
-    return limited(dataset.load(file, args.skip_broken) if file else stand_in(), args)
+    return limited(sources.load(file, args.skip_broken) if file else stand_in(), args)
 
 
 def limited(pictures, args):

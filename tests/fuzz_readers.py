@@ -67,7 +67,7 @@ from fuzz_inputs import (
     write_folder,
 )
 
-from lab.data import dataset, images
+from lab.data import dataset, images, sources
 from lab.formats import caffemodel, keras_weights, pickles
 
 SECONDS = 20  # for one file; the process is killed after that
@@ -169,12 +169,12 @@ READERS = {
     "pickle": Reader("a.p", pickle_samples, pickles.load, DAMAGES + OPCODES, 200),
     "npy": Reader("a.npy", npy_samples, pickles.load, [*DAMAGES, inflate_text], 200),
     "npy dict": Reader("a.npy", lambda: npy_samples()[:1], pickles.load, OPCODES, 200),
-    "train.p": Reader("a.p", pickle_samples, dataset.load, DAMAGES + OPCODES, 200),
+    "train.p": Reader("a.p", pickle_samples, sources.load, DAMAGES + OPCODES, 200),
     "caffemodel": Reader("a.caffemodel", caffe_samples, caffemodel.load, DAMAGES),
     "h5": Reader("a.h5", keras_samples, keras_weights.load, DAMAGES),
-    "zip": Reader("a.zip", archive_samples, dataset.load, [*DAMAGES, damage_member]),
-    "csv in zip": Reader("a.zip", lambda: archive_samples()[1:], dataset.load, [damage_labels]),
-    "folder": Reader("a", folder_samples, dataset.load, [damage_folder], write=write_folder),
+    "zip": Reader("a.zip", archive_samples, sources.load, [*DAMAGES, damage_member]),
+    "csv in zip": Reader("a.zip", lambda: archive_samples()[1:], sources.load, [damage_labels]),
+    "folder": Reader("a", folder_samples, sources.load, [damage_folder], write=write_folder),
     "names": Reader("names", names_samples, match_names, [damage_names]),
     **{kind: picture_reader(kind) for kind in images.FORMATS},
     "PPM": picture_reader("PPM", inflate_text),

@@ -46,7 +46,7 @@ def he_normal(network, seed=0):
 
 
 def dataset(subject="signs"):
-    """Drawn signs, like `dataset.load("train.p")`, or flowers, like those of `flower_photos`."""
+    """Drawn signs, like `sources.load("train.p")`, or flowers, like those of `flower_photos`."""
     counts = {"signs": SIGNS, "flowers": FLOWERS}
     what = {"signs": "traffic signs", "flowers": "flowers"}[subject]
     file = {"signs": "train.p", "flowers": "flower_photos"}[subject]

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from lab.data.course import find_tracks
-from lab.data.dataset import load, sign_names
+from lab.data.dataset import sign_names
+from lab.data.sources import load
 
 FEATURES = np.zeros((120, 32, 32, 3), np.uint8)
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from picture_files import picture, write_folder
 
-from lab.data.dataset import Dataset, load, matched, sign_names
+from lab.data.dataset import Dataset, matched, sign_names
+from lab.data.sources import load
 
 
 def test_rows_are_taken_in_the_order_asked_for():

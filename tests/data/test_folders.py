@@ -8,7 +8,7 @@ import pytest
 from picture_files import picture, write_folder
 from PIL import Image
 
-from lab.data.dataset import load
+from lab.data.sources import load
 
 FLOWERS = {
     "tulip/a.jpg": picture(format="JPEG"),

@@ -9,7 +9,8 @@ import pytest
 from picture_files import picture, write_folder, write_zip
 from PIL import Image
 
-from lab.data.dataset import load, sign_names
+from lab.data.dataset import sign_names
+from lab.data.sources import load
 
 TRAINING = "GTSRB/Final_Training/Images/"
 TEST = "GTSRB/Final_Test/Images/"

@@ -8,7 +8,8 @@ from PIL import Image, ImageDraw
 from sklearn.model_selection import train_test_split
 
 from lab.data import splits
-from lab.data.dataset import Dataset, load
+from lab.data.dataset import Dataset
+from lab.data.sources import load
 from lab.data.splits import (
     groups_of,
     near_duplicate_groups,

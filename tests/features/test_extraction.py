@@ -13,7 +13,7 @@ from PIL import Image
 import vgg16
 from alexnet import CONV1_PADDING, AlexNet, load_weights, preprocess
 from lab import console
-from lab.data import dataset
+from lab.data import sources
 from lab.features import by_picture
 from lab.features import cache as feature_cache
 from lab.features import extraction as features
@@ -89,7 +89,7 @@ def test_bfloat16_moves_features_by_a_few_percent(demo_weights):
 
 def test_bfloat16_moves_features_of_real_signs_by_less_than_one_percent(lab_file):
     weights = load_weights(lab_file("bvlc-alexnet.npy"))
-    signs = dataset.load(lab_file("train.p")).images[::400]
+    signs = sources.load(lab_file("train.p")).images[::400]
     exact, found = (
         features.extract(signs, weights, precision=precision, cache=False).astype(np.float32)
         for precision in ("float32", "bfloat16")

@@ -273,11 +273,11 @@ def test_a_cut_file_no_file_and_a_pipe_are_one_line(path):
 
 
 def test_photographs_and_digits_are_unlike_signs_and_signs_never_seen_are_not(lab_file):
-    from lab.data import dataset, splits
+    from lab.data import sources, splits
     from lab.features.extraction import extract
     from lab.networks import ALEXNET
 
-    signs = dataset.load(lab_file("train.p"))
+    signs = sources.load(lab_file("train.p"))
     signs = signs.take(splits.stratified_subset(signs, 3000, 0))
     weights = ALEXNET.module.load_weights(lab_file("bvlc-alexnet.npy"))
     rng = np.random.default_rng(0)
