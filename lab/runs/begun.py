@@ -253,6 +253,8 @@ def _read(args, method, held, start):
     rows, split = _split(dataset, args)
     record = _described(args, method, layer, dataset, weights, split)
     if start:
+        remedy = "put it back, or train a head on what is there now"
+        pictures.check_same(start.folder, start.record, dataset, record.data.sha256, remedy)
         file = start.record.weights  # whose layers the run `start` may have trained since
         file = file.model_copy(update={"path": args.weights or file.path})
         update = {"weights": file, "start": starting.described(start)}

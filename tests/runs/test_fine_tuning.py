@@ -166,6 +166,14 @@ def test_other_pictures_than_its_run_s_could_have_trained_its_head(trained, caps
     )
 
 
+def test_pictures_that_changed_since_could_have_trained_its_head(trained, capsys, monkeypatch):
+    other = drawn()
+    other.images[0] += 1
+    monkeypatch.setattr(stand_ins, "dataset", lambda subject: other)
+    line = complaint(capsys, "--run", trained)
+    assert "is not what the run was begun with: it holds other pictures; put it back" in line
+
+
 def test_layers_that_an_earlier_run_trained_are_kept_though_frozen_now(whole):
     tune("--run", str(whole), "--unfreeze", "fc7", "--epochs", "1", "--name", "more")
     before, now = run.load(whole).weights, run.load("runs/more").weights
