@@ -258,6 +258,7 @@ def _read(args, method, held, start):
         file = start.record.weights  # whose layers the run `start` may have trained since
         file = file.model_copy(update={"path": args.weights or file.path})
         update = {"weights": file, "start": starting.described(start)}
+        update["hidden"] = start.record.hidden
         record = record.model_copy(update=update)
     return Begun(args, dataset, weights, rows, record, held, start)
 

@@ -158,6 +158,14 @@ def test_from_a_run_it_takes_network_head_pictures_and_split(trained, monkeypatc
         np.testing.assert_array_equal(found, expected)
 
 
+def test_a_head_with_a_hidden_layer_keeps_it():
+    train_feature_extraction.main([*OPTIONS[:-1], "deep", "--hidden", "8"])
+    tune("--run", "runs/deep", *CHEAP[-4:], "--epochs", "1", "--name", "mine")
+    assert [value.shape for value in run.load("runs/mine").head.get_weights()] == [
+        (4096, 8), (8,), (8, 4), (4,),
+    ]  # fmt: skip
+
+
 def test_other_pictures_than_its_run_s_could_have_trained_its_head(trained, capsys):
     line = complaint(capsys, "--run", trained, "--seed", "4")
     assert "was trained with --seed 3, not 4: leave --seed out" in line
