@@ -61,4 +61,4 @@ def remove(path):
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
-        path.unlink()
+        path.unlink(missing_ok=True)  # others try the lock with files of a moment

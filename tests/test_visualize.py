@@ -66,7 +66,7 @@ def test_drawings_of_a_run_are_in_its_folder_and_others_beside_the_runs(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(stand_ins, "weights", lambda _: weights)
     Image.new("RGB", (40, 40)).save("a.png")
-    monkeypatch.setattr(visualize, "read_map", lambda _: None)
+    monkeypatch.setattr(visualize, "read_map", lambda *_: None)
     visualize.main(["a.png", "--demo", *(["--run", str(run)] if named else [])])
     place = run / "seen" if named else "runs/seen"
     assert f"{place}/activations-a.png" in capsys.readouterr().out.splitlines()

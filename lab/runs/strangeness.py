@@ -37,7 +37,7 @@ LARGEST = 2**27  # bytes; with 1,000 classes and 25,088 features the file has 15
 EXPECTED = {
     "track": "5% expected of pictures like those trained on",
     "random": "5% expected of pictures like those trained on; after a random split 8 to 11% of "
-    "new ones, measured on signs",
+    "new ones, as measured on train.p",
 }
 AGAIN = "delete it, or train again with `python train_feature_extraction.py`"
 

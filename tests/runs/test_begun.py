@@ -451,7 +451,7 @@ def test_nothing_is_ignored_of_what_it_was_begun_with(monkeypatch, capsys):
 def test_other_pictures_drawn_by_another_version_cannot_be_put_back(monkeypatch, capsys):
     killed(monkeypatch, after_an_epoch, *OPTIONS)
     few = drawn().take(np.arange(57))
-    monkeypatch.setattr(stand_ins, "dataset", lambda: few)
+    monkeypatch.setattr(stand_ins, "dataset", lambda subject: few)
     line = complaint(capsys, "--resume")
     assert line.endswith("holds other pictures; leave --resume out to start another run")
 
