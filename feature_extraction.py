@@ -1,7 +1,7 @@
 """Step 3: a new last layer, with the names of the 43 signs, on the features of the old network.
 
 python feature_extraction.py                            untrained: it guesses
-python feature_extraction.py --run runs/latest          trained in step 4
+python feature_extraction.py --run runs/latest          trained in step 4 or 5
 python feature_extraction.py --run runs/latest a.png    your own pictures, or folders of them
 python feature_extraction.py --demo                     no file needed
 """
@@ -48,7 +48,8 @@ def name_signs(pictures, weights, head, convention="caffe"):
     padding = CONV1_PADDING[convention]
     fc7 = AlexNet(images, feature_extract=True, weights=weights, conv1_padding=padding)  # [n, 4096]
     # No gradient passes here: training the new layer leaves the network below as it is. That is
-    # feature extraction; fine-tuning would let the gradient through.
+    # feature extraction; step 4 does the same by computing the features beforehand. Fine-tuning,
+    # step 5, lets the gradient through.
     fc7 = tf.stop_gradient(fc7)
     return tf.nn.softmax(head(fc7)).numpy()  # [n, classes]
 

@@ -25,6 +25,7 @@ def train(features, dataset, rows, args, folder, watch=None):
 
     rows: those that train and those that validate; the layer is kept as it was after the epoch with
         the lowest validation loss. folder: where the training keeps what a later start needs.
+    watch: called with the history after each epoch.
     """
     import keras
     import tensorflow as tf
@@ -32,6 +33,11 @@ def train(features, dataset, rows, args, folder, watch=None):
     from lab.training import lbfgs, loop
 
     head = new_layer(features.shape[1], len(dataset.names), args.seed, args.hidden)
+    weights = loop.weights_of(dataset.labels, rows[0], args.class_weight)
+    examples = loop.Examples(features, dataset.labels, weights, len(dataset.names))
+    if args.solver == "lbfgs":
+        return head, lbfgs.solve(head, examples, rows, folder)
+
     loss = keras.losses.CategoricalCrossentropy(
         from_logits=True, label_smoothing=args.label_smoothing
     )
@@ -46,10 +52,6 @@ def train(features, dataset, rows, args, folder, watch=None):
         optimizer.apply(gradient, head.trainable_variables)
         return error, scores
 
-    weights = loop.weights_of(dataset.labels, rows[0], args.class_weight)
-    examples = loop.Examples(features, dataset.labels, weights, len(dataset.names))
-    if args.solver == "lbfgs":
-        return head, lbfgs.solve(head, examples, rows, folder)
     return head, loop.fit(head, loss, optimizer, step, examples, rows, args, folder, watch)
 
 

@@ -1,6 +1,6 @@
 """Step 5: fine-tuning, the other method: not only the new last layer learns, the network below too.
 
-    python train_finetuning.py --run runs/latest     from the head of step 4: it no longer guesses
+    python train_finetuning.py --run runs/first-try  from the head of step 4: it no longer guesses
     python train_finetuning.py                       from the weights file, with an untrained head
     python train_finetuning.py --unfreeze fc6        let go of the dense layers alone: minutes
     python train_finetuning.py --augment none        every epoch with the very same pictures
@@ -11,23 +11,27 @@ Steps are small, for the network knows much already and should not forget it. Wr
 like step 4: feature_extraction.py, evaluate.py and visualize.py take it by `--run`.
 """
 
+import math
 import sys
 
 from feature_extraction import new_layer
 from lab.command_line import TRAINING, parser, user_errors
 from lab.console import say
 
-FASTER = 3  # than convolutions, which fit all pictures: dense layers have more to learn
-DECAY = 0.01  # of a kernel, times the step size
-LONGEST = 1.0  # of a gradient, all layers together: a single odd batch does no harm
+FASTER = 3  # steps of dense layers, by those of convolutions, which suit any picture already
+WEIGHT_DECAY = 0.01  # each step shrinks a kernel by this share of the step size
+GRADIENT_NORM = 1.0  # at most, of all layers together: a single odd batch does no harm
 
 
 def train(model, examples, rows, args, folder, watch=None):
     """Train the layers of the `model` that learn; the history.
 
-    model: a network with a head; pictures [n, h, w, 3] -> scores [n, classes]. rows: those of the
-        examples that train and those that validate; the model is left as it was after the epoch
-        with the lowest validation loss. folder: where the training keeps what a later start needs.
+    model: a network with a head; pictures [n, h, w, 3] -> scores [n, classes]. Its `learning`:
+        name of each layer from --unfreeze up, and "head" -> its variables, kernel and bias.
+    rows: those of the examples that train and those that validate; the model is left as it was
+        after the epoch with the lowest validation loss.
+    folder: where the training keeps what a later start needs.
+    watch: called with the history after each epoch.
     """
     import keras
     import tensorflow as tf
@@ -35,16 +39,15 @@ def train(model, examples, rows, args, folder, watch=None):
     from lab.training import loop
     from lab.training.optimizers import LayerwiseAdamW, update, warmup_cosine
 
-    # Kernel and bias of each layer from --unfreeze up, and of the head.
     variables = [each for layer in model.learning.values() for each in layer]
-    steps = args.epochs * -(-len(rows[0]) // args.batch_size)
+    steps = args.epochs * math.ceil(len(rows[0]) / args.batch_size)
     rate = warmup_cosine(args.learning_rate, steps)  # up for a twentieth of them, then down to 0
     factors = [
         1 if name.startswith("conv") else FASTER
         for name, layer in model.learning.items()
         for _ in layer
     ]
-    optimizer = LayerwiseAdamW(rate, factors, DECAY)
+    optimizer = LayerwiseAdamW(rate, factors, WEIGHT_DECAY)
     loss = keras.losses.CategoricalCrossentropy(
         from_logits=True, label_smoothing=args.label_smoothing
     )
@@ -55,7 +58,7 @@ def train(model, examples, rows, args, folder, watch=None):
             scores = model(pictures, training=True)  # [b, classes]
             error = loss(targets, scores, weights)
         gradients = tape.gradient(error, variables)  # nothing stops it on the way down
-        update(optimizer, gradients, LONGEST)
+        update(optimizer, gradients, GRADIENT_NORM)
         return error, scores
 
     return loop.fit(model, loss, optimizer, step, examples, rows, args, folder, watch)

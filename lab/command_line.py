@@ -103,7 +103,7 @@ OPTIONS = {
     "--run": {
         "aliases": ["--head"],
         "metavar": "RUN",
-        "help": "a trained run: its folder, which knows its weights and its --preprocess",
+        "help": "a trained run: its folder, which knows its weights, --preprocess and pictures",
     },
     "--preprocess": {
         "choices": ["caffe", "course"],
@@ -131,7 +131,7 @@ OPTIONS = {
     "--csv": {
         "type": new_file,
         "metavar": "FILE",
-        "help": "write a table instead: file, rank, name, probability",
+        "help": "write a table instead: file, rank, name, probability, and of a run strangeness",
     },
     "--epochs": {
         "type": whole_number,
@@ -160,8 +160,8 @@ OPTIONS = {
     "--unfreeze": {
         "default": "all",
         "metavar": "LAYER",
-        "help": "the lowest layer that learns, and with it all above: conv1 to conv5, fc6, fc7; "
-        "fc8, the new layer alone; all (default: %(default)s)",
+        "help": "the lowest layer that learns, and with it all above, by its name in alexnet.py or "
+        "vgg16.py; fc8 is the new layer alone (default: %(default)s)",
     },
     "--augment": {
         "choices": ["none", "signs", "photos"],
@@ -172,7 +172,8 @@ OPTIONS = {
         "type": share,
         "default": 0.25,
         "metavar": "X",
-        "help": "share of fc6 and fc7 left out in each step, 0.5 in 2012 (default: %(default)s)",
+        "help": "share of what dense layers that learn say, left out in each step; 0.5 in 2012 "
+        "(default: %(default)s)",
     },
     "--distribute": {
         "choices": ["mirrored"],
