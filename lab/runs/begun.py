@@ -1,12 +1,12 @@
 """A run whose training is under way: what goes in, and what it leaves in its folder."""
 
+import dataclasses
 import platform
 import shlex
 import sys
 import tempfile
 from argparse import Namespace
 from contextlib import ExitStack, contextmanager, redirect_stdout
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from io import StringIO
@@ -72,7 +72,7 @@ def begin(options, args, method):
             raise OSError(f"{error}{remedy}") from error
 
 
-@dataclass(eq=False)
+@dataclasses.dataclass(eq=False)
 class Begun:
     """A run from the first look at its input to the report.
 
@@ -259,6 +259,7 @@ def _read(args, method, held, start):
         file = file.model_copy(update={"path": args.weights or file.path})
         update = {"weights": file, "start": starting.described(start)}
         update["hidden"] = start.record.hidden
+        start = dataclasses.replace(start, weights=None)  # the run's own from here on
         record = record.model_copy(update=update)
     return Begun(args, dataset, weights, rows, record, held, start)
 

@@ -57,8 +57,9 @@ class Tuning:
         if run.start:  # built here: where several devices compute, each has its own
             head = keras.models.clone_model(run.start.head)
             head.set_weights(run.start.head.get_weights())
+        weights, run.weights = run.weights, None  # 244 MB; what learns is the model's from here on
         return Tuned(
-            self.network, run.weights, head, self.layer, args.unfreeze, args.preprocess,
+            self.network, weights, head, self.layer, args.unfreeze, args.preprocess,
             tf.as_dtype(run.record.precision), args.dropout, args.seed, self.kept,
         )  # fmt: skip
 

@@ -1,5 +1,7 @@
 """What a training keeps while it goes on, so that no moment of dying changes how it ends."""
 
+from zipfile import ZipFile
+
 import numpy as np
 import pandas as pd
 
@@ -63,7 +65,15 @@ class Keeper:
 
 
 def _write(path, arrays):
-    replace(path, lambda file: np.savez(file, *map(np.asarray, arrays)))
+    """Write an `.npz` file one array at a time: all together they are as large as the training."""
+
+    def write(file):
+        with ZipFile(file, "w") as archive:
+            for number, array in enumerate(arrays):
+                with archive.open(f"arr_{number}.npy", "w", force_zip64=True) as member:
+                    np.save(member, np.asarray(array))
+
+    replace(path, write)
 
 
 def _read(path):
