@@ -22,7 +22,8 @@ import alexnet
 import evaluate
 import train_feature_extraction
 from lab import device  # first: it quiets TensorFlow  # noqa: F401
-from lab.data.dataset import Dataset, load, sign_names
+from lab.data.dataset import Dataset, sign_names
+from lab.data.sources import load
 from lab.runs import begun, evaluation, metrics, record
 from lab.runs import run as runs
 

@@ -18,7 +18,7 @@ from lab.training import augmentation, loop, tuned_layers
 from lab.training.tuned import Tuned
 
 KEPT = 1_000_000_000  # bytes, at most, of what frozen layers say about all pictures
-AT_ONCE = 256  # pictures that the network is judged by in one go
+AT_ONCE = 128  # pictures that the network is judged by in one go
 SHOWN = 6  # pictures of which the report shows what augmentation makes
 
 
