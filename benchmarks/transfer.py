@@ -22,7 +22,7 @@ from benchmarks.plan import BELOW, FINE_TUNING, ON_TOP, SCRATCH
 from feature_extraction import new_layer
 from lab import device
 from lab.data import images
-from lab.data.dataset import load
+from lab.data.sources import load
 from lab.demo import stand_ins
 from lab.demo.signs import draw
 from lab.features.extraction import extract
