@@ -94,7 +94,22 @@ class Tuning:
         tuned_layers.write(run.folder, {name: run.weights[name] for name in sorted(names)})
         if self.augment != "none":
             self._draw_augmented()
-        return run.finish(model.head, history, run.features())
+        record = run.finish(model.head, history, run.features())
+        if run.start:
+            self._compare(record.metrics.validation.loss)
+        return record
+
+    def _compare(self, loss):
+        """Say so when the run it started from has the lower validation loss."""
+        start = self.run.start
+        before = start.record.metrics.validation.loss
+        if loss > before:
+            steps = self.run.args.epochs * -(-len(self.run.rows[0]) // self.run.args.batch_size)
+            notice(
+                f"No better than {start.folder}, which it started from: validation loss "
+                f"{loss:.3f}, there {before:.3f}. It took few steps ({steps:,}), or large ones: try "
+                "more --epochs, a smaller --batch-size or --learning-rate"
+            )
 
     def _draw_augmented(self):
         """A sheet of some pictures that train, and of what they look like in some epochs."""

@@ -158,6 +158,13 @@ def test_from_a_run_it_takes_network_head_pictures_and_split(trained, monkeypatc
         np.testing.assert_array_equal(found, expected)
 
 
+def test_when_the_head_alone_was_better_it_says_so(trained, capsys):
+    tune("--run", trained, *CHEAP[-4:-2], "--learning-rate", "1", "--epochs", "1")
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line.startswith("No better than runs/step4, which it started from: validation loss ")
+    assert "It took few steps (1), or large ones" in line
+
+
 def test_a_head_with_a_hidden_layer_keeps_it():
     train_feature_extraction.main([*OPTIONS[:-1], "deep", "--hidden", "8"])
     tune("--run", "runs/deep", *CHEAP[-4:], "--epochs", "1", "--name", "mine")
