@@ -107,8 +107,8 @@ class Tuning:
             steps = self.run.args.epochs * -(-len(self.run.rows[0]) // self.run.args.batch_size)
             notice(
                 f"No better than {start.folder}, which it started from: validation loss "
-                f"{loss:.3f}, there {before:.3f}. It took few steps ({steps:,}), or large ones: try "
-                "more --epochs, a smaller --batch-size or --learning-rate"
+                f"{loss:.3f}, there {before:.3f}. It took few steps ({steps:,}), or large ones: "
+                "try more --epochs, a smaller --batch-size or --learning-rate"
             )
 
     def _draw_augmented(self):
