@@ -118,10 +118,10 @@ def check_weights(path):
 
 
 def check_signs(path):
-    from lab.data import dataset as datasets
+    from lab.data import sources
 
     for file in [path / name for name in SIGNS] if path.is_dir() else [path]:
-        datasets.load(file)
+        sources.load(file)
 
 
 def check_flowers(path):

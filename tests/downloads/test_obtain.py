@@ -14,7 +14,7 @@ import pytest
 from odd_files import NO_FILES_OR_FOLDERS, put
 from served import asset_of, fetch, names, unhashed
 
-from lab.data import dataset as datasets
+from lab.data import sources
 from lab.downloads import obtain, transfers
 from lab.formats import zips
 from tests import broken_server as broken
@@ -204,7 +204,7 @@ def test_the_later_course_data_does_not_touch_train_p(server, tmp_path):
     assert fetch(zip_of_signs(server, zipped(members)), tmp_path) is True
     assert names(tmp_path) == ["traffic-signs-data", "train.p"]
     assert names(tmp_path / "traffic-signs-data") == ["test.p", "train.p", "valid.p"]
-    assert len(datasets.load(tmp_path / "traffic-signs-data/valid.p")) == 3
+    assert len(sources.load(tmp_path / "traffic-signs-data/valid.p")) == 3
 
 
 def with_bit(body, place, bit):
