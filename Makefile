@@ -16,7 +16,7 @@ demo: .venv/installed ## steps 3 and 4 without any file or network
 	@echo "    python download.py"
 	@echo "    python imagenet_inference.py"
 
-test: .venv/installed-tests ## about six minutes
+test: .venv/installed-tests ## five to ten minutes
 	$(RUN) -m pytest -q
 
 lint: .venv/installed-tests
