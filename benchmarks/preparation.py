@@ -76,12 +76,11 @@ def multiply_adds(network, convention):
     }
     walk = tf.function(lambda x, weights: network.activations(x, weights, convention))
     layers = walk.get_concrete_function(tf.TensorSpec([1, side, side, 3]), shapes)
-    names = [*network.module.LAYERS]
-    needed = names[: names.index(network.layer) + 1]
+    needed = network.kernels(network.layer)
     return sum(
         math.prod(kernels[name]) * math.prod(output.shape[1:-1])
         for name, output in layers.structured_outputs.items()
-        if name in kernels and name in needed
+        if name in needed
     )
 
 

@@ -104,7 +104,8 @@ class Tuning:
         start = self.run.start
         before = start.record.metrics.validation.loss
         if loss > before:
-            steps = self.run.args.epochs * -(-len(self.run.rows[0]) // self.run.args.batch_size)
+            args, count = self.run.args, len(self.run.rows[0])
+            steps = args.epochs * math.ceil(count / args.batch_size)
             notice(
                 f"No better than {start.folder}, which it started from: validation loss "
                 f"{loss:.3f}, there {before:.3f}. It took few steps ({steps:,}), or large ones: "

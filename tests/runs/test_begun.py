@@ -22,7 +22,7 @@ from lab import files
 from lab.data.dataset import Dataset
 from lab.demo import stand_ins
 from lab.runs import begun, evaluation, folders, plots, record
-from lab.training import heads, keeper
+from lab.training import heads, keeper, tuned_layers
 
 CLASSES = 4
 OPTIONS = ["--demo", "--epochs", "2", "--patience", "2", "--split", "track", "--name", "mine"]
@@ -72,7 +72,7 @@ def train(*options):
     train_feature_extraction.main(list(options))
 
 
-def complaint(capsys, *options):
+def complaint(capsys, *options, train=train):
     """The last line on stderr of a training that ends with exit 2."""
     capsys.readouterr()
     with pytest.raises(SystemExit) as stop:
@@ -145,7 +145,7 @@ def at_file(monkeypatch, number, do):
         begun_files.append(path.name)
         return do(path, write) if len(begun_files) == number + 1 else move(path, write)
 
-    for module in (files, begun, keeper):
+    for module in (files, begun, keeper, tuned_layers):
         monkeypatch.setattr(module, "replace", counted)
     return begun_files
 

@@ -1,5 +1,6 @@
 """Fine-tuning from the command line: what it leaves, what it starts from, and how it goes on."""
 
+import functools
 import json
 import os
 import subprocess
@@ -8,17 +9,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import test_begun
 from conftest import PROJECT
-from test_begun import Killed, die, die_here
+from test_begun import Killed, at_file, die, die_here
 
 import train_feature_extraction
 import train_finetuning
-from lab import files
 from lab.data.dataset import Dataset, sign_names
 from lab.demo import stand_ins
 from lab.features.extraction import extract
 from lab.runs import begun, plots, record, run
-from lab.training import keeper, tuned_layers
+from lab.training import tuned_layers
 
 CLASSES = (33, 34, 13, 1)  # two that are each other in a mirror, one that is itself, one that never
 OPTIONS = [
@@ -56,15 +57,7 @@ def tune(*options):
     train_finetuning.main(list(options))
 
 
-def complaint(capsys, *options):
-    """The last line on stderr of a training that ends with exit 2."""
-    capsys.readouterr()
-    with pytest.raises(SystemExit) as stop:
-        tune(*options)
-    assert stop.value.code == 2
-    line = capsys.readouterr().err.splitlines()[-1]
-    assert line.isprintable()
-    return line
+complaint = functools.partial(test_begun.complaint, train=tune)
 
 
 def left(folder):
@@ -79,16 +72,20 @@ def left(folder):
     return content | dict.fromkeys(path.name for path in folder.iterdir())
 
 
+def apart(factory, weights, options, look):
+    """What `look` finds at the run of a training in a folder of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(place := factory.mktemp("apart"))
+        patch.setenv("ALEXNET_LAB_CACHE", str(place / "cache"))
+        stand_in(patch, weights)
+        tune(*options)
+        return look(Path("runs/mine"))
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory, demo_weights):
     """The folder of a run in which all of the network learned."""
-    with pytest.MonkeyPatch.context() as patch:
-        folder = tmp_path_factory.mktemp("whole")
-        patch.chdir(folder)
-        patch.setenv("ALEXNET_LAB_CACHE", str(folder / "cache"))
-        stand_in(patch, demo_weights)
-        tune(*OPTIONS)
-        return folder / "runs/mine"
+    return apart(tmp_path_factory, demo_weights, OPTIONS, Path.absolute)
 
 
 # ---- what is left -------------------------------------------------------------------------------
@@ -240,31 +237,13 @@ FILES = [
 
 @pytest.fixture(scope="module")
 def cheap(tmp_path_factory, demo_weights):
-    with pytest.MonkeyPatch.context() as patch:
-        folder = tmp_path_factory.mktemp("cheap")
-        patch.chdir(folder)
-        patch.setenv("ALEXNET_LAB_CACHE", str(folder / "cache"))
-        stand_in(patch, demo_weights)
-        tune(*CHEAP)
-        return left("runs/mine")
-
-
-def at_file(patch, number):
-    move, written = files.replace, []
-
-    def counted(path, write):
-        written.append(path.name)
-        return die(path, write) if len(written) == number + 1 else move(path, write)
-
-    for module in (files, begun, keeper, tuned_layers):
-        patch.setattr(module, "replace", counted)
-    return written
+    return apart(tmp_path_factory, demo_weights, CHEAP, left)
 
 
 @pytest.mark.parametrize("number", [1, 3, 5, 7, 8, 12], ids=lambda number: FILES[number])
 def test_killed_it_ends_as_if_it_had_not(cheap, monkeypatch, number):
     with monkeypatch.context() as patch:
-        written = at_file(patch, number)
+        written = at_file(patch, number, die)
         with pytest.raises(Killed):
             tune(*CHEAP)
     assert written == FILES[: number + 1]
