@@ -16,8 +16,8 @@ demo: .venv/installed ## steps 3 and 4 without any file or network
 	@echo "    python download.py"
 	@echo "    python imagenet_inference.py"
 
-test: .venv/installed-tests ## five to ten minutes
-	$(RUN) -m pytest -q
+test: .venv/installed-tests ## five minutes
+	$(RUN) -m pytest -q -n 2 --dist loadfile
 
 lint: .venv/installed-tests
 	$(RUN) -m ruff check .
