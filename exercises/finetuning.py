@@ -1,6 +1,6 @@
 """Exercise 6: let the network learn, from a layer of your choice up.
 
-40 minutes, medium, 17 lines to write. Belongs to step 5 of the lab.
+40 minutes, medium, 21 lines to write. Belongs to step 5 of the lab.
 
 In fine-tuning the new head is trained already, and now layers below it learn as well, in small
 steps. Which variables train is all the difference to feature extraction. Write
@@ -10,8 +10,8 @@ steps. Which variables train is all the difference to feature extraction. Write
 `factors`    how large the steps of each are, compared,
 `step`       one step downhill on a batch of pictures.
 
-Look at your own file's state:  make exercises ONLY=finetuning
-Hints, one by one up to four:   make exercises ONLY=finetuning HINT=1
+How yours stands:          make exercises ONLY=finetuning
+A hint, and a larger one:  make exercises ONLY=finetuning HINT=1, then HINT=2
 """
 
 import keras
@@ -46,7 +46,7 @@ def factors(weights, head):
     1 for kernels and biases of convolutions (conv1 to conv5), which suit any picture already; 3 for
     all others, the head's included.
     """
-    # Your code, about 8 lines.
+    # Your code, about 4 lines.
     raise NotImplementedError
 
 

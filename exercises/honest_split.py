@@ -1,6 +1,6 @@
 """Exercise 5: a split that does not lie.
 
-30 minutes, medium, 9 lines to write. Belongs to step 4 of the lab.
+30 minutes, medium, 8 lines to write. Belongs to step 4 of the lab.
 
 The signs of `train.p` were filmed: thirty frames of one sign, from ever nearer, are a *track*. When
 some frames of a track train and others validate, accuracy says how well signs were remembered, not
@@ -9,8 +9,8 @@ how well new ones are told. Write
 `leak`   how many validation pictures have such a twin among the training pictures,
 `split`  a split without any: whole tracks train, whole tracks validate.
 
-Look at your own file's state:  make exercises ONLY=honest_split
-Hints, one, two, three:         make exercises ONLY=honest_split HINT=1
+How yours stands:          make exercises ONLY=honest_split
+A hint, and a larger one:  make exercises ONLY=honest_split HINT=1, then HINT=2
 """
 
 import numpy as np

@@ -9,8 +9,8 @@ ImageNet. A traffic sign of `train.p` has 32 x 32 pixels, red first. Write what 
 `enlarge`     an image made larger by it, without TensorFlow,
 `preprocess`  all that happens to a picture, with TensorFlow's resize, as in alexnet.py.
 
-Look at your own file's state:  make exercises ONLY=resize
-Hints, one, two, three:         make exercises ONLY=resize HINT=1
+How yours stands:          make exercises ONLY=resize
+A hint, and a larger one:  make exercises ONLY=resize HINT=1, then HINT=2
 """
 
 import numpy as np

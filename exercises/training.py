@@ -10,8 +10,8 @@ head is left to train. Write what Keras's `fit` would hide:
 `epoch`      every example once, in batches, in random order,
 `validate`   loss and accuracy on examples that are not trained on.
 
-Look at your own file's state:  make exercises ONLY=training
-Hints, one, two, three:         make exercises ONLY=training HINT=1
+How yours stands:          make exercises ONLY=training
+A hint, and a larger one:  make exercises ONLY=training HINT=1, then HINT=2
 """
 
 import tensorflow as tf

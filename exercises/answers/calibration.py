@@ -13,8 +13,8 @@ sure of themselves, and name the same class as before. In NumPy:
 
 After Guo et al., "On Calibration of Modern Neural Networks" (2017).
 
-Look at your own file's state:  make exercises ONLY=calibration
-Hints, one by one up to four:   make exercises ONLY=calibration HINT=1
+How yours stands:          make exercises ONLY=calibration
+A hint, and a larger one:  make exercises ONLY=calibration HINT=1, then HINT=2
 """
 
 import numpy as np

@@ -11,8 +11,8 @@ channels damp their neighbours: local response normalisation, section 3.3 of the
 `lrn`            the normalisation,
 `lrn_gradient`   its gradient, which is checked against differences of `lrn`.
 
-Look at your own file's state:  make exercises ONLY=groups
-Hints, one by one up to four:   make exercises ONLY=groups HINT=1
+How yours stands:          make exercises ONLY=groups
+A hint, and a larger one:  make exercises ONLY=groups HINT=1, then HINT=2
 """
 
 import tensorflow as tf

@@ -10,8 +10,8 @@ below it stays; a new layer with one score for each of our classes takes its pla
 
 Training the new layer must leave AlexNet as it is: that is what makes it *feature extraction*.
 
-Look at your own file's state:  make exercises ONLY=new_head
-Hints, one, two, three:         make exercises ONLY=new_head HINT=1
+How yours stands:          make exercises ONLY=new_head
+A hint, and a larger one:  make exercises ONLY=new_head HINT=1, then HINT=2
 """
 
 import keras

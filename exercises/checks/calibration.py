@@ -7,17 +7,31 @@ from exercises.checks import calibration_mistakes as mistakes
 from exercises.machinery.checking import Wrong, check, known, numbers, same
 from lab.runs import metrics
 
-HINTS = (
-    "`tempered`: divide first, then scipy's softmax; which axis holds the classes?",
-    "`log_loss`: array[rows, columns] with two lists picks one number of each row.",
-    "`fit_temperature`: try them all, np.argmin finds the place of the lowest loss. "
-    "np.geomspace(0.05, 20, 600) is 600 candidates in steps of one percent.",
-    "`calibration_error`: (confidence * bins).astype(int) is the bin of each picture, but a "
-    "confidence of exactly 1 belongs to the last bin. members.mean() is the share of a bin.",
-)
+HINTS = {
+    "tempered": (
+        "Divide first, then scipy's softmax.",
+        "Which axis holds the classes? softmax(..., axis=1).",
+    ),
+    "log_loss": (
+        "log_softmax(scores, axis=1) are the logarithms of all probabilities. One of "
+        "each row is wanted.",
+        "array[rows, labels] with rows = np.arange(len(labels)) picks one number of each row.",
+    ),
+    "fit_temperature": (
+        "Try many and keep the best: np.geomspace(0.05, 20, 600) is 600 candidates in "
+        "steps of one percent.",
+        "np.argmin(losses) is the place of the lowest loss in the list.",
+    ),
+    "calibration_error": (
+        "(confidence * bins).astype(int) is the bin of each picture, but a confidence "
+        "of exactly 1 belongs to the last bin.",
+        "For each bin: members = bin_of == each; members.mean() is its share, "
+        "confidence[members].mean() and right[members].mean() are what to compare.",
+    ),
+}
 
 
-def drawn(sharper=1.0, count=4000, classes=5, seed=0):
+def drawn(sharper=1.0, count=1500, classes=5, seed=0):
     """Scores, and labels drawn by their softmax; then the scores are made `sharper`."""
     rng = np.random.default_rng(seed)
     scores = rng.normal(0, 2, [count, classes])

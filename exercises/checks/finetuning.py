@@ -12,15 +12,31 @@ from exercises.machinery.checking import Wrong, a_kind_of, check, known, numbers
 from lab.networks import ALEXNET
 
 CLASSES, RATE = 4, 0.01
-HINTS = (
-    "`unfrozen`: list(weights) are the names from below; names.index(unfreeze) is where learning "
-    "begins. Make a new dict, name by name.",
-    "`learning`: isinstance(x, keras.Variable) tells a variable from a tensor. "
-    "head.trainable_variables are the head's.",
-    "`factors`: go the same way as `learning` does, and look at the name of each layer.",
-    "`step`: network, head and loss all inside `with tf.GradientTape() as tape:`; then "
-    "tf.clip_by_global_norm(gradients, 1.0), which returns two things; then optimizer.apply.",
-)
+HINTS = {
+    "unfrozen": (
+        "list(weights) are the names from below; names.index(unfreeze) is where "
+        'learning begins, names.index("fc8") where it ends.',
+        "Make a new dict, name by name: tuple(keras.Variable(each) for each in layer) "
+        "for those that learn, the layer itself for the others.",
+    ),
+    "learning": (
+        "isinstance(x, keras.Variable) tells a variable from a tensor.",
+        "Two lists, one after the other: the variables among the weights, and "
+        "head.trainable_variables.",
+    ),
+    "factors": (
+        "Go the same way as `learning` does, but look at the name of each layer: "
+        'name.startswith("conv").',
+        "For each variable of a layer the same number; then 3 for each of "
+        "head.trainable_variables.",
+    ),
+    "step": (
+        "Network, head and loss all inside `with tf.GradientTape() as tape:`; then the "
+        "gradient by all that `learning` lists.",
+        "tf.clip_by_global_norm(gradients, 1.0) returns two things, of which the first "
+        "is for optimizer.apply.",
+    ),
+}
 
 
 def names_of_learning(weights):

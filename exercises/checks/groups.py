@@ -7,15 +7,28 @@ import alexnet
 from exercises.checks import groups_mistakes as mistakes
 from exercises.machinery.checking import check, numbers, same
 
-HINTS = (
-    "`conv_relu`: tf.split(tensor, 2, axis=-1) cuts a tensor in two halves, tf.concat joins them. "
-    "Which axis of the kernel counts the kernels?",
-    "`neighbourhood`: with two channels of zeros on either side every channel has four neighbours. "
-    "The sum is five slices of that, each one channel further.",
-    "`lrn`: first the energy, a tensor like x. ** works on tensors.",
-    "`lrn_gradient`: `neighbourhood` is needed twice: in the energy, and to collect what the "
-    "neighbours feel.",
-)
+HINTS = {
+    "conv_relu": (
+        "tf.split(tensor, 2, axis=-1) cuts a tensor in two halves. Which axis of the "
+        "kernel counts the kernels?",
+        "Two convolutions, each of one half of x with one half of the kernels; "
+        "tf.concat joins them; then the bias, then tf.nn.relu.",
+    ),
+    "neighbourhood": (
+        "With two channels of zeros on either side every channel has four neighbours: "
+        "tf.pad(x, [[0, 0], [0, 0], [0, 0], [2, 2]]).",
+        "The sum is five slices of that, padded[..., i : i + channels] for i from 0 to 4.",
+    ),
+    "lrn": (
+        "First the energy, a tensor like x, with your `neighbourhood`.",
+        "x * x is x squared, and ** works on tensors.",
+    ),
+    "lrn_gradient": (
+        "`neighbourhood` is needed twice: in the energy, and to collect what the neighbours feel.",
+        "What each feels is upstream * x / energy ** 1.75. Its neighbourhood, times 1.5 "
+        "* ALPHA * x, is what to subtract.",
+    ),
+}
 
 
 def maps(channels=8, scale=1.0, seed=0, dtype=np.float32):

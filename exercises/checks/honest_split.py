@@ -7,14 +7,20 @@ from exercises.machinery.checking import Wrong, check, known, numbers, pair, sam
 
 FRAMES, FRACTION = 6, 0.25
 TRACKS_OF = (12, 8, 4, 1)  # of each class
-HINTS = (
-    "`leak`: np.isin(these, those) says of each of `these` whether it is among `those`. A mean of "
-    "True and False is a share.",
-    "`split`: go through the classes one by one. np.unique(tracks[labels == label]) are the tracks "
-    "of a class; choose among them, not among the pictures.",
-    "`split`: rng.choice(members, count, replace=False) draws some of them. At the end "
-    "np.isin(tracks, chosen) says of each picture whether it validates.",
-)
+HINTS = {
+    "leak": (
+        "np.isin(these, those) says of each of `these` whether it is among `those`.",
+        "tracks[validation] are the tracks of the validation pictures. A mean of True "
+        "and False is a share.",
+    ),
+    "split": (
+        "Go through the classes one by one. np.unique(tracks[labels == label]) are the "
+        "tracks of a class; draw among them, not among the pictures.",
+        "rng.choice(members, count, replace=False) draws some of them. At the end "
+        "np.isin(tracks, chosen) says of each picture whether it validates, and "
+        "np.flatnonzero gives the rows.",
+    ),
+}
 
 
 def film():

@@ -10,13 +10,19 @@ from exercises.machinery import narrow
 from exercises.machinery.checking import Wrong, a_kind_of, check, known, numbers, same
 
 CLASSES = 7
-HINTS = (
-    "`new_layer`: keras.Sequential takes a list: keras.Input([width]), the normalisation, the "
-    "Dense layer. keras.initializers.RandomNormal(stddev=..., seed=...) starts a kernel.",
-    "`name_signs`: three things one after the other: AlexNet, the head, tf.nn.softmax.",
-    "`name_signs`: tf.stop_gradient(x) is x, but gradients end there. Which of the three things "
-    "should they not come into?",
-)
+HINTS = {
+    "new_layer": (
+        "keras.Sequential() is empty at first; head.add(...) puts one thing after the "
+        "other: keras.Input([width]), the normalisation, the Dense layer.",
+        "keras.layers.Dense(classes, kernel_initializer=...), without an activation; "
+        "keras.initializers.RandomNormal(stddev=..., seed=...) is where the kernel "
+        "starts.",
+    ),
+    "name_signs": (
+        "Three things one after the other: AlexNet, the head, tf.nn.softmax.",
+        "tf.stop_gradient(x) is x, but gradients end there. Put it around what AlexNet says.",
+    ),
+}
 
 
 def features(count=5, width=24):

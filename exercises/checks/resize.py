@@ -8,14 +8,28 @@ from exercises.checks import resize_mistakes as mistakes
 from exercises.machinery.checking import check, same
 from lab.demo import signs
 
-HINTS = (
-    "`places`: the middle of new pixel i is at i + 0.5, counted in new pixels from the left edge. "
-    "How long is a new pixel, in old ones? Where would that middle be if pixel 0's were place 0?",
-    "`enlarge`: np.floor of the places gives the pixel below, one more the pixel above; what is "
-    "left over is the share of the latter. image[rows] takes many rows at once.",
-    "`preprocess`: tf.reverse(images, [-1]) turns the last axis round. BGR_MEAN is in the order "
-    "blue, green, red, so turn first.",
-)
+HINTS = {
+    "places": (
+        "The middle of new pixel i is at i + 0.5, counted in new pixels from the left "
+        "edge. How long is a new pixel, counted in old ones?",
+        "Times old / new, the same middle is counted in old pixels from the edge; but "
+        "place 0 is the middle of pixel 0, half a pixel further in. np.arange(new) is "
+        "all i at once.",
+    ),
+    "enlarge": (
+        "np.floor of the places gives the pixel below, one more the pixel above; what "
+        "is left over is the share of the latter. Places beyond the edge: np.clip.",
+        "image[rows] takes many rows at once. Multiply them with share[:, np.newaxis, "
+        "np.newaxis]. Do it for rows, np.swapaxes(image, 0, 1), and do the very same "
+        "again.",
+    ),
+    "preprocess": (
+        "Three things: tf.cast to float32, the colours, the size. BGR_MEAN is in the "
+        "order blue, green, red.",
+        "tf.reverse(images, [-1]) turns the last axis round; then subtract BGR_MEAN; "
+        "then tf.image.resize to [INPUT_SIZE, INPUT_SIZE].",
+    ),
+}
 
 
 def picture(height, width, seed=0):

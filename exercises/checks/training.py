@@ -9,14 +9,29 @@ from exercises.checks import training_mistakes as mistakes
 from exercises.machinery.checking import Wrong, check, known, numbers, pair, same
 
 CLASSES, WIDTH = 5, 12
-HINTS = (
-    "`loss`: tf.nn.sparse_softmax_cross_entropy_with_logits(labels, scores) gives one number for "
-    "each example. Logits is another word for scores: no softmax before.",
-    "`step`: everything from the features to the loss happens inside `with tf.GradientTape() as "
-    "tape:`; then tape.gradient(loss, variables), then the optimizer.",
-    "`epoch`: rng.permutation(n) is the numbers 0 to n - 1 in random order. Cut it into pieces; "
-    "each piece picks rows of the features and the same rows of the labels.",
-)
+HINTS = {
+    "loss": (
+        "tf.nn.sparse_softmax_cross_entropy_with_logits(labels, scores) gives one "
+        "number for each example. Logits is another word for scores: no softmax before.",
+        "tf.reduce_mean makes one number of them.",
+    ),
+    "step": (
+        "Everything from the features to the loss happens inside `with "
+        "tf.GradientTape() as tape:`.",
+        "tape.gradient(error, head.trainable_variables) is a list of gradients, for "
+        "optimizer.apply.",
+    ),
+    "epoch": (
+        "rng.permutation(n) is the numbers 0 to n - 1 in random order: draw it once.",
+        "order[start : start + batch_size] are the rows of one batch; features[rows] "
+        "and labels[rows] belong together.",
+    ),
+    "validate": (
+        "The class with the highest score is tf.argmax(scores, axis=1).",
+        "A mean of zeros and ones is a share: tf.cast what is right to float32, then "
+        "tf.reduce_mean.",
+    ),
+}
 
 
 def examples(count=40, seed=0):

@@ -54,9 +54,10 @@ def _tell_one(outcome, folder, hints):
         _say(f"{mark}{result['description']}{later}")
     for printed in failed["log"][-5:]:
         _say(f"your code printed: {printed[:70]}")
-    for number, hint in enumerate(outcome.hints[:hints], 1):
-        _say(f"Hint {number} of {len(outcome.hints)}: {hint}")
-    if not hints and outcome.hints:
+    known = outcome.hints.get(failed["data"]["function"], [])
+    for number, hint in enumerate(known[:hints], 1):
+        _say(f"Hint {number} of {len(known)}: {hint}")
+    if not hints and known:
         _say(f"A hint: make exercises ONLY={outcome.name} HINT=1")
 
 

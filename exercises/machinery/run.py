@@ -17,11 +17,14 @@ GRACE = 5  # seconds beyond which code that cannot be interrupted is ended from 
 
 @dataclass
 class Outcome:
-    """How one exercise stands: the results of its checks, its hints, and the picture drawn."""
+    """How one exercise stands: the results of its checks, and the picture drawn.
+
+    hints: function -> its hints, from small to large. looked_at: how many checks were.
+    """
 
     name: str
     results: list = field(default_factory=list)
-    hints: list = field(default_factory=list)
+    hints: dict = field(default_factory=dict)
     drawing: str | None = None
     looked_at: int = 0
 
