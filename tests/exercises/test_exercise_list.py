@@ -42,7 +42,9 @@ FILES = {
     "groups": CHATTY,
     "honest_split": FAILING,
     "finetuning": begun("finetuning", "def factors(", "    return None\n"),
-    "calibration": begun("calibration", "def log_loss(", "    return -scores.mean() * 0 + 'a'\n"),
+    "calibration": answer("calibration").replace(
+        "scores / temperature, ", "scores * temperature, "
+    ),
 }
 
 
@@ -117,6 +119,21 @@ def test_what_returns_nothing_is_asked_for_its_return(odd):
     assert lines[0] == "finetuning: `factors` returns nothing."
     assert lines[1] == "    Does it end in `return ...`?"
     assert f"line {line_of(FILES['finetuning'], 'def factors')}." in lines[2]
+
+
+def test_the_page_for_learners_shows_what_the_program_says(odd):
+    page = (catalogue.HERE / "README.md").read_text(encoding="utf-8")
+    said = told(odd[1], "calibration").replace(str(odd[0]), "exercises").strip()
+    assert f"```\n{said}\n```" in page
+
+
+@pytest.mark.parametrize("name", catalogue.EXERCISES)
+def test_the_page_for_learners_has_the_effort_of_each_exercise(name):
+    page = (catalogue.HERE / "README.md").read_text(encoding="utf-8")
+    row = next(line for line in page.splitlines() if line.startswith(f"| [`{name}.py`]"))
+    minutes, difficulty, lines = catalogue.effort(name)
+    step = f"step {catalogue.top(name)[2][-len('1 of the lab.')]}"
+    assert row.endswith(f"| {step} | {minutes} | {lines} | {difficulty} |")
 
 
 def test_the_marks_are_as_check50_writes_them(odd):
