@@ -72,6 +72,8 @@ def layers(learner):
         _told(names, expected)
         if count < 2 * len(expected):
             raise known(mistakes.biases_frozen)
+        if not isinstance(found[unfreeze][0], keras.Variable):
+            raise known(mistakes.variables_of_tensorflow)
 
 
 def _told(names, expected):

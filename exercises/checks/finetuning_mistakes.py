@@ -1,6 +1,7 @@
 """Mistakes known of finetuning.py."""
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from alexnet import AlexNet
@@ -64,6 +65,20 @@ def biases_frozen(weights, unfreeze):
     """
     right = answer.unfrozen(weights, unfreeze)
     return {name: (right[name][0], weights[name][1]) for name in weights}
+
+
+@instead_of("unfrozen")
+def variables_of_tensorflow(weights, unfreeze):
+    """These are variables of TensorFlow; an optimizer of Keras takes those of Keras.
+
+    keras.Variable in place of tf.Variable.
+    """
+    return {
+        name: tuple(tf.Variable(np.asarray(each)) for each in layer)
+        if isinstance(layer[0], keras.Variable)
+        else layer
+        for name, layer in answer.unfrozen(weights, unfreeze).items()
+    }
 
 
 @instead_of("unfrozen")

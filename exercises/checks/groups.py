@@ -94,9 +94,9 @@ def draw(learner, path):
     from lab.runs import canvas
 
     panels = {"your `conv_relu`": seen(learner.conv_relu), "as it should be": seen(_right)}
-    with canvas.figure(path, 3.2, "groups: which kernel sees which channel") as figure:
+    with canvas.figure(path, 2.6, "groups: which kernel sees which channel") as figure:
         for axes, (title, image) in zip(figure.subplots(1, 2), panels.items(), strict=True):
-            canvas.show(axes, image, cmap="Blues", vmin=0, vmax=1)
+            canvas.show(axes, image, cmap="Blues", vmin=0, vmax=1, aspect="auto")
             axes.set_title(title, fontsize=10)
             axes.set(xlabel="kernels", ylabel="channels")
 

@@ -106,6 +106,11 @@ def frozen(learner):
     head = _lively_head()
     with tf.GradientTape() as tape:
         found = learner.name_signs(narrow.images(2), weights, head)
+        if isinstance(found, np.ndarray):
+            raise Wrong(
+                "`name_signs` returns an array of NumPy, through which no gradient finds its way.",
+                "Return the tensor: without .numpy().",
+            )
         loss = -tf.reduce_mean(tf.math.log(found[:, 0]))
     variables = [weights["conv1"][0], weights["fc7"][0], *head.trainable_variables]
     conv1, fc7, kernel, _ = tape.gradient(loss, variables)

@@ -12,6 +12,7 @@ import json
 import sys
 import tempfile
 import zipfile
+import zlib
 from pathlib import Path
 
 from exercises.machinery import catalogue, run
@@ -54,7 +55,7 @@ def unpack(path, folder):
                 if f"{name}.py" in archive.namelist():
                     with archive.open(f"{name}.py") as file:
                         (folder / f"{name}.py").write_bytes(file.read(LARGEST))
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError) as error:
         raise ValueError(f"{path}: expected an archive of `make hand-in`, found {error}") from error
 
 

@@ -29,7 +29,7 @@ def tell(outcomes, folder, hints=0):
 def _in_a_line(outcome):
     if outcome.passed:
         answer = catalogue.shown(catalogue.answer(outcome.name))
-        drawing = f"; see {outcome.drawing}" if outcome.drawing else ""
+        drawing = f"; see {catalogue.shown(outcome.drawing)}" if outcome.drawing else ""
         return f"done; compare {answer}{drawing}"
     if outcome.untouched:
         minutes, difficulty, lines = catalogue.effort(outcome.name)
@@ -47,7 +47,7 @@ def _tell_one(outcome, folder, hints):
         _say(failed["cause"]["help"])
     _say(f"Look at {path}{f', line {line}' if line else ''}.")
     if outcome.drawing:
-        _say(f"Look at the picture {outcome.drawing}.")
+        _say(f"Look at the picture {catalogue.shown(outcome.drawing)}.")
     for result in outcome.results:
         mark = {True: f"{DONE} ", False: f"{WRONG} ", None: "  "}[result["passed"]]
         later = "" if result["passed"] is not None else " (not looked at yet)"

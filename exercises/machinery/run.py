@@ -77,7 +77,8 @@ def run(names, folder, drawn):
 
 def _by_one_worker(names, folder, drawn):
     """The outcomes up to the end, or up to the one that the worker hung or died in."""
-    command = [sys.executable, "-m", "exercises.machinery.worker", str(folder), str(drawn), *names]
+    places = [str(each.resolve()) for each in (folder, drawn)]
+    command = [sys.executable, "-m", "exercises.machinery.worker", *places, *names]
     with (
         tempfile.TemporaryFile() as chatter,
         subprocess.Popen(
@@ -86,6 +87,7 @@ def _by_one_worker(names, folder, drawn):
             stdout=subprocess.PIPE,
             stderr=chatter,
             encoding="utf-8",
+            cwd=catalogue.HERE.parent,
         ) as worker,
     ):
         try:
