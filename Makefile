@@ -2,7 +2,7 @@
 PYTHON ?= python3
 RUN := .venv/bin/python
 
-.PHONY: demo test lint bench fuzz clean
+.PHONY: demo test lint bench fuzz exercises hand-in clean
 
 demo: .venv/installed ## steps 3 and 4 without any file or network
 	$(RUN) train_feature_extraction.py --demo
@@ -16,13 +16,19 @@ demo: .venv/installed ## steps 3 and 4 without any file or network
 	@echo "    python download.py"
 	@echo "    python imagenet_inference.py"
 
-test: .venv/installed-tests ## five to ten minutes
-	$(RUN) -m pytest -q
+test: .venv/installed-tests ## five minutes
+	$(RUN) -m pytest -q -n 2 --dist loadfile
 
 lint: .venv/installed-tests
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	.venv/bin/lint-imports --no-cache
+
+exercises: .venv/installed ## how yours stand; also ONLY=resize and HINT=1
+	@$(RUN) -m exercises $(ONLY) $(if $(HINT),--hint $(HINT))
+
+hand-in: .venv/installed ## an archive of the exercises with their marks
+	@$(RUN) -m exercises --hand-in
 
 bench: .venv/installed-benchmarks ## about half an hour; benchmarks/README.md says what it measures
 	$(RUN) -m benchmarks.bench
