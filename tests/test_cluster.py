@@ -85,6 +85,28 @@ def test_a_port_in_use_is_one_line(capsys, monkeypatch, host):
         )
 
 
+def agree(monkeypatch, *said):
+    """Let a worker for each of `said` compare it with what the others say."""
+    sent = {}
+    monkeypatch.setattr(cluster, "place", lambda worker: (worker, len(said)))
+    monkeypatch.setattr(cluster, "total", lambda worker, n: 0 * sent.setdefault(worker, n))
+    for worker, facts in enumerate(said):
+        cluster.check_same(worker, facts)
+    monkeypatch.setattr(cluster, "total", lambda worker, n: sum(sent.values()))
+    for worker, facts in enumerate(said):
+        cluster.check_same(worker, facts)
+
+
+def test_workers_at_the_same_work_begin(monkeypatch):
+    agree(monkeypatch, *[{"its pictures": "abc", "its weights": ""}] * 3)
+
+
+def test_a_worker_at_other_work_is_named_and_so_is_what_differs(monkeypatch):
+    first, other = {"its pictures": "abc", "its weights": "d"}, {"its pictures": "abc"}
+    with pytest.raises(ValueError, match="worker 2 differs from worker 0 in its weights"):
+        agree(monkeypatch, first, first, other | {"its weights": "e"})
+
+
 # ---- Slurm --------------------------------------------------------------------------------------
 
 
