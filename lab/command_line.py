@@ -176,8 +176,9 @@ OPTIONS = {
         "(default: %(default)s)",
     },
     "--distribute": {
-        "choices": ["mirrored"],
-        "help": "mirrored: all graphics cards of this machine, each with its share of a batch",
+        "choices": ["mirrored", "multiworker"],
+        "help": "each takes its share of a batch: of mirrored all graphics cards of this machine, "
+        "of multiworker all machines that TF_CONFIG names or Slurm gives",
     },
     "--class-weight": {
         "choices": ["balanced"],

@@ -77,16 +77,13 @@ class Card:
         if words:
             self.text(x + width / 2, y + height / 2, words, ha="center")
 
-    def shape(self, corners, color, fill=None):
-        self.page.add_patch(Polygon(corners, fc=fill or PALE[color], ec=color, lw=1.1))
+    def shape(self, corners, color):
+        self.page.add_patch(Polygon(corners, fc=PALE[color], ec=color, lw=1.1))
 
-    def arrow(self, *places, color=INK, curve=0, width=1.4, style="-|>", **look):
+    def arrow(self, *places, color=INK, width=1.4):
         """From the first of two places (x, y) to the second."""
-        look = {"shrinkA": 0, "shrinkB": 0, "mutation_scale": 9, "lw": width, **look}
-        bent = f"arc3,rad={curve}"
-        self.page.add_patch(
-            FancyArrowPatch(*places, arrowstyle=style, connectionstyle=bent, color=color, **look)
-        )
+        look = {"arrowstyle": "-|>", "shrinkA": 0, "shrinkB": 0, "mutation_scale": 9}
+        self.page.add_patch(FancyArrowPatch(*places, color=color, lw=width, **look))
 
     def line(self, xs, ys, color=INK, width=1.2, **look):
         self.page.plot(xs, ys, color=color, lw=width, **look)
@@ -99,6 +96,11 @@ class Card:
         box = [(x, y), (x + width, y), (x + width, y + height), (x, y + height)]
         self.page.add_patch(Polygon(box, fill=False, ec=frame, lw=thick, zorder=3))
         self.page.set(xlim=(0, WIDTH), ylim=(self.height, 0))
+
+    def numbers(self, x, y, width, count, seed=0):
+        """A strip of made-up numbers, most of them near 0, as a ReLU leaves them; dark is large."""
+        found = np.minimum(np.random.default_rng(seed).gamma(0.4, size=count), 1)
+        self.image(x, y, width, np.tile(1 - 0.75 * found, (2, 1))[..., None].repeat(3, axis=2))
 
     def panel(self, x, y, width, height, **settings):
         """Axes for a plot, in that place."""

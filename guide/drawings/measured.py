@@ -22,20 +22,18 @@ def methods(path):
     for task in TASKS:
         if len(means[task]):
             pairs.setdefault(f"{task.source} → {task.target}", []).append(task)
-    with card(
-        path, 118 + STEP * len(pairs), "Which method when? Accuracy on signs and digits never seen"
-    ) as page:
+    title = "Which method when? Accuracy on signs and digits never seen"
+    with card(path, 118 + STEP * len(pairs), title) as page:
         y = page.top + 12
         for name, tasks in pairs.items():
             page.text(EDGE, y, name, size=NORMAL, weight="bold")
+            page.text(WIDTH - EDGE, y, "tracks of each class", ha="right", color=GREY)
             panel = page.panel(62, y + 14, WIDTH - EDGE - 62, 138)
             _panel(panel, [means[task] for task in tasks])
-            amounts = [f"{task.amount} tracks" if task.tracks else "all tracks" for task in tasks]
-            pictures = [f"{means[task]['pictures'].iloc[0]:,.0f}" for task in tasks]
-            labels = [f"{a}\n{p} pictures" for a, p in zip(amounts, pictures, strict=True)]
-            if len(tasks) > 2:  # no room for the words
-                labels = [f"{a}\n{p}" for a, p in zip(amounts, pictures, strict=True)]
-            panel.set_xticks(range(len(tasks)), labels)
+            words = " pictures" if len(tasks) < 3 else ""
+            pictures = [f"{means[task]['pictures'].iloc[0]:,.0f}{words}" for task in tasks]
+            amounts = [f"{task.amount}\n{n}" for task, n in zip(tasks, pictures, strict=True)]
+            panel.set_xticks(range(len(tasks)), amounts)
             y += STEP
         _legend(page, y, table["seed"].nunique())
 

@@ -49,19 +49,22 @@ def architecture(path):
         places, low = [160, 160], y + 26
         for name, kernel in alexnet.KERNELS.items():
             y += step
-            shape = found[name]
-            groups = before // kernel[2] if len(kernel) == 4 else 1
-            page.text(EDGE, y, name, weight="bold")
-            size = " × ".join(f"{length:,}" for length in shape)
-            page.text(262, y, f"{size}\n{math.prod(kernel):,} weights")
+            _say(page, y, name, kernel, found[name])
             halves = TOWERS if name != "fc8" else (160, 160)
-            high = _slab(page, y, shape, halves)
+            high = _slab(page, y, found[name], halves)
+            groups = before // kernel[2] if len(kernel) == 4 else 1
             _wires(page, places, halves, low + 2, y - high / 2 - 2, crossed=groups == 1)
-            below = [*_between(name)]
-            page.text(160, y + high / 2 + 9, " ".join(below), ha="center", color=GREY)
-            before, places, low = shape[-1], halves, y + high / 2 + (15 if below else 0)
+            between = " ".join(_between(name))
+            page.text(160, y + high / 2 + 9, between, ha="center", color=GREY)
+            before, places, low = found[name][-1], halves, y + high / 2 + (15 if between else 0)
         page.text(EDGE, y + 46, "Crossed lines: a layer that sees both halves.", color=GREY)
-    return path
+
+
+def _say(page, y, name, kernel, shape):
+    """The name of a layer, what it puts out, and its weights."""
+    page.text(EDGE, y, name, weight="bold")
+    size = " × ".join(f"{length:,}" for length in shape)
+    page.text(262, y, f"{size}\n{math.prod(kernel):,} weights")
 
 
 def _between(name):
@@ -179,7 +182,6 @@ def codes(path):
             y += 62
             page.arrow((EDGE + 38, y - 22), (EDGE + 38, y - 4), color=GREY)
         _codes_and_head(page, y, found)
-    return path
 
 
 def _blocks():
@@ -193,9 +195,7 @@ def _blocks():
 
 def _codes_and_head(page, y, found):
     (width,) = found["fc6"]
-    code = np.random.default_rng(0).gamma(0.5, size=(1, 44)) * [[1, 0, 1, 1] * 11]
-    stripe = 1 - 0.75 * np.minimum(code / 2, 1)
-    page.image(EDGE, y, 104, np.repeat(np.tile(stripe, (10, 1))[..., None], 3, axis=2))
+    page.numbers(EDGE, y + 4, 104, count=13)
     page.text(132, y + 12, "fc6", weight="bold")
     page.text(190, y + 12, f"{width:,} numbers: the code")
     page.arrow((EDGE + 38, y + 28), (EDGE + 38, y + 44), color=GREY)

@@ -16,7 +16,7 @@ from lab.device import tf
 from lab.runs import record
 
 OPTIONS = [
-    "--demo", "--epochs", "3", "--batch-size", "7", "--dropout", "0", "--precision", "float32",
+    "--demo", "--epochs", "3", "--batch-size", "7", "--precision", "float32",
     "--unfreeze", "fc7", "--no-cache",
 ]  # fmt: skip
 
