@@ -2,7 +2,7 @@
 PYTHON ?= python3
 RUN := .venv/bin/python
 
-.PHONY: demo test lint bench fuzz clean
+.PHONY: demo test lint bench fuzz serve test-deploy clean
 
 demo: .venv/installed ## steps 3 and 4 without any file or network
 	$(RUN) train_feature_extraction.py --demo
@@ -30,6 +30,15 @@ bench: .venv/installed-benchmarks ## about half an hour; benchmarks/README.md sa
 fuzz: .venv/installed-tests ## 10,000 damaged files for each reader
 	$(RUN) tests/fuzz_readers.py --count 10000 --seed 0
 
+serve: .venv/installed-deploy-serve ## a page for a trained run: make serve RUN=runs/latest
+	.venv/bin/python -m deploy.serve --run $(CHOSEN)
+
+test-deploy: .venv/installed-tests .venv/installed-deploy-serve
+	.venv/bin/python -m pytest -q tests/deploy
+
+# RUN is a trained run here when it is given, and else how Python is called above.
+CHOSEN = $(if $(filter command,$(origin RUN)),$(RUN),runs/latest)
+
 clean:
 	rm -rf .venv .cache .pytest_cache .ruff_cache runs
 
@@ -44,4 +53,8 @@ clean:
 
 .venv/installed-%: %/requirements.txt requirements.txt | .venv/bin/python
 	$(RUN) -m pip install -q -r $<
+	@touch $@
+
+.venv/installed-deploy-%: deploy/%/requirements.txt requirements.txt | .venv/bin/python
+	.venv/bin/python -m pip install -q -r $<
 	@touch $@
