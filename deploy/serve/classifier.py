@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 from pydantic import BaseModel, Field
+from threadpoolctl import threadpool_limits
 
 from lab.data import images
 from lab.runs.predictions import best
@@ -40,6 +41,9 @@ class Classifier:
 
     def warm_up(self):
         """Compile everything, so that no picture waits for it."""
+        # What comes after the network is little; NumPy's own threads for it would wait for work at
+        # full speed, and take the processor from TensorFlow's.
+        threadpool_limits(1, "blas")
         side = self.run.network.module.INPUT_SIZE
         for size in self.sizes:
             batch = tf.zeros([size, side, side, 3])

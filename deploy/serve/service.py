@@ -101,11 +101,11 @@ class Measures:
 
     def told(self):
         """How many requests arrived and were answered, as a line."""
-        answered = sum(child.value for child in self._values(self.requests))
-        arrived = sum(child.value for child in self._values(self.arrived))
+        arrived, answered = _total(self.arrived), _total(self.requests)
         return f"{arrived:,.0f} requests arrived, {answered:,.0f} were answered"
 
-    @staticmethod
-    def _values(counter):
-        (family,) = counter.collect()
-        return [sample for sample in family.samples if sample.name.endswith("_total")]
+
+def _total(counter):
+    """Of all its labels together."""
+    (family,) = counter.collect()
+    return sum(sample.value for sample in family.samples if sample.name.endswith("_total"))

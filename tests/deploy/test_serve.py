@@ -2,6 +2,8 @@
 
 import io
 import socket
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +15,7 @@ import keras
 import numpy as np
 import pytest
 import requests
+from conftest import PROJECT
 from narrow_vgg16 import NARROW, VGG16, as_tensors, random_arrays
 from PIL import Image
 
@@ -458,6 +461,13 @@ def complaint(capsys, *arguments):
     assert stopped.value.code == 2
     (line,) = capsys.readouterr().err.splitlines()
     return line
+
+
+def test_help_shows_what_to_type():
+    line = [sys.executable, "-m", "deploy.serve", "--help"]
+    done = subprocess.run(line, cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("usage: deploy.serve [-h]")
+    assert "python -m deploy.serve --run" in done.stdout
 
 
 def test_a_folder_that_is_no_run_is_one_line(tmp_path, capsys):
