@@ -37,6 +37,16 @@ def listening(host, number):
         ) from None
 
 
+def configured(app):
+    """How uvicorn serves it: warnings and errors go to stderr, and that is all."""
+    import uvicorn
+
+    # A log_config would close the handlers of others, and with TensorFlow's also its stream.
+    return uvicorn.Config(
+        app, http="httptools", ws="none", log_config=None, log_level="warning", access_log=False
+    )
+
+
 def main(argv=None):
     options = parser(__doc__, "--run", "--weights", "--top")
     options.add_argument("--host", default="127.0.0.1", help="where to listen (%(default)s)")
@@ -72,10 +82,7 @@ def main(argv=None):
         app = build(Classifier(run, args.top), Limits(queue=args.queue))
         host, number = listener.getsockname()[:2]
         notice(f"{run.folder}: http://{f'[{host}]' if ':' in host else host}:{number}")
-        config = uvicorn.Config(
-            app, http="httptools", ws="none", lifespan="on", log_level="warning", access_log=False
-        )
-        uvicorn.Server(config).run([listener])
+        uvicorn.Server(configured(app)).run([listener])
 
 
 if __name__ == "__main__":

@@ -89,7 +89,7 @@ def serving(classifier, **limits):
     """The address of a server of its own, once it is there; it ends as SIGTERM ends it."""
     listener = socket.create_server(("127.0.0.1", 0))
     app = build(classifier, Limits(**limits))
-    server = uvicorn.Server(uvicorn.Config(app, http="httptools", log_level="warning"))
+    server = uvicorn.Server(command.configured(app))
     thread = threading.Thread(target=server.run, args=([listener],))
     thread.start()
     try:
