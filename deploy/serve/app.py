@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import logging
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -98,6 +99,7 @@ def build(classifier, limits=None):
     limits = limits or Limits()
     service = Service(classifier, limits)
     MultiPartParser.spool_max_size = limits.bytes  # uploads never touch the disk
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # who sends nonsense hears of it
 
     @asynccontextmanager
     async def life(_):

@@ -36,7 +36,7 @@ class Report:
     def tell(self, elapsed):
         good, seconds = self.statuses[200], sorted(self.seconds)
         say(f"Requests: {self.statuses.total():,} in {elapsed:.1f} seconds")
-        say("Statuses: " + ", ".join(f"{n:,} x {s}" for s, n in sorted(self.statuses.items())))
+        say("Statuses: " + ", ".join(f"{n:,} x {s}" for s, n in self.statuses.most_common()))
         say(f"Pictures: {good / elapsed:.1f} named a second")
         if seconds:
             marks = {f"p{p}": seconds[int(p / 100 * (len(seconds) - 1))] for p in (50, 95, 99)}

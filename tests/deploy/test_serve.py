@@ -439,12 +439,14 @@ def test_the_load_driver_finds_every_answer_right(served, tmp_path, capsys):
     assert "Requests: 60" in capsys.readouterr().out
 
 
-def test_the_load_driver_tells_what_is_lost(tmp_path, capsys):
+def test_the_load_driver_tells_what_is_lost_from_where_the_server_stops(served, tmp_path, capsys):
     (tmp_path / "a.png").write_bytes(png())
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    assert load.main([str(tmp_path), "--url", url, "--requests", "2"]) == 1
-    assert "WRONG: 2 x lost" in capsys.readouterr().out
+    asked = [str(tmp_path), "--url", served.url, "--requests", "2"]
+    assert load.main(asked) == 0
+    served.server.should_exit = True
+    served.thread.join(20)
+    assert load.main(asked) == 1
+    assert "WRONG: 2 x lost: ConnectionRefusedError: expected 200" in capsys.readouterr().out
 
 
 # ---- the command ---------------------------------------------------------------------------------
