@@ -6,8 +6,8 @@ import logging
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from fastapi import FastAPI, HTTPException, Request, Response
-from fastapi.responses import HTMLResponse
+from fastapi import APIRouter, FastAPI, HTTPException, Request, Response
+from fastapi.responses import FileResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, Field
 from starlette.datastructures import UploadFile
@@ -94,73 +94,84 @@ REFUSALS = {
 }
 
 
+paths = APIRouter()
+
+
+@paths.get("/", include_in_schema=False)
+async def page():
+    return FileResponse(PAGE, headers=PAGE_HEADERS)
+
+
+@paths.post(
+    "/predict",
+    response_model=Prediction,
+    responses={
+        status: {"description": text, "model": Prediction | Problem}
+        for status, text in REFUSALS.items()
+    },
+    openapi_extra=UPLOAD,
+)
+async def predict(request: Request, map: bool = False):
+    """Names one picture or many; with ?map=true also which parts of it decided.
+
+    Refused is a request of which no picture can be named; else each has its own result.
+    """
+    service = request.app.state.service
+    with service.measures.seconds.time():
+        files = await _uploads(request, service.limits)
+        return _told(files, await _looked(service, files, map))
+
+
+@paths.get("/health", responses={503: {"model": Health}})
+async def health(request: Request, response: Response) -> Health:
+    """Whether it answers yet, and what is served."""
+    service = request.app.state.service
+    run = service.classifier.run
+    if service.state != "ready":
+        response.status_code = 503
+        response.headers.update(RETRY)
+    return Health(
+        status=service.state,
+        run=run.folder.resolve().name,
+        network=run.network.name,
+        classes=len(run.names),
+        accuracy=run.record.metrics.validation.accuracy,
+        maps=service.classifier.maps,
+        largest=service.limits.bytes,
+    )
+
+
+@paths.get("/metrics", response_class=Response)
+async def metrics(request: Request):
+    """For Prometheus."""
+    told = generate_latest(request.app.state.service.measures.registry)
+    return Response(told, media_type=CONTENT_TYPE_LATEST)
+
+
 def build(classifier, limits=None):
     """The ASGI application that serves a Classifier, within the Limits."""
     limits = limits or Limits()
-    service = Service(classifier, limits)
     MultiPartParser.spool_max_size = limits.bytes  # uploads never touch the disk
     logging.getLogger("python_multipart").setLevel(logging.ERROR)  # who sends nonsense hears of it
-
-    @asynccontextmanager
-    async def life(_):
-        warming = asyncio.create_task(service.start())
-        yield
-        service.stop()
-        await asyncio.wait([warming])
-        notice(f"Stopped: {service.measures.told()}")
-
     app = FastAPI(
-        title="A trained run", description=__doc__, version="1", lifespan=life,
+        title="A trained run", description=__doc__, version="1", lifespan=_life,
         docs_url=None, redoc_url=None,  # these pages would come from elsewhere
     )  # fmt: skip
-    page = PAGE.read_text(encoding="utf-8")
-
-    @app.get("/", include_in_schema=False)
-    async def show():
-        return HTMLResponse(page, headers=PAGE_HEADERS)
-
-    @app.post(
-        "/predict",
-        response_model=Prediction,
-        responses={
-            status: {"description": text, "model": Prediction | Problem}
-            for status, text in REFUSALS.items()
-        },
-        openapi_extra=UPLOAD,
-    )
-    async def predict(request: Request, map: bool = False):
-        """Names one picture or many; with ?map=true also which parts of it decided.
-
-        Refused is a request of which no picture can be named; else each has its own result.
-        """
-        with service.measures.seconds.time():
-            files = await _uploads(request, limits)
-            return _told(files, await _looked(service, files, map))
-
-    @app.get("/health", responses={503: {"model": Health}})
-    async def health(response: Response) -> Health:
-        """Whether it answers yet, and what is served."""
-        run = classifier.run
-        if service.state != "ready":
-            response.status_code = 503
-            response.headers.update(RETRY)
-        return Health(
-            status=service.state,
-            run=run.folder.resolve().name,
-            network=run.network.name,
-            classes=len(run.names),
-            accuracy=run.record.metrics.validation.accuracy,
-            maps=classifier.maps,
-            largest=limits.bytes,
-        )
-
-    @app.get("/metrics", response_class=Response)
-    async def metrics():
-        """For Prometheus."""
-        return Response(generate_latest(service.measures.registry), media_type=CONTENT_TYPE_LATEST)
-
+    app.include_router(paths)
+    app.state.service = service = Service(classifier, limits)
     arrived, answered = service.measures.arrived, service.measures.requests
     return Door(app, limits, arrived.inc, lambda status: answered.labels(status).inc())
+
+
+@asynccontextmanager
+async def _life(app):
+    """It warms up while it already listens, and says at its end what it did."""
+    service = app.state.service
+    warming = asyncio.create_task(service.start())
+    yield
+    service.stop()
+    await warming
+    notice(f"Stopped: {service.measures.told()}")
 
 
 async def _uploads(request, limits):

@@ -1,6 +1,7 @@
 """Pictures in, answers out: decoded in threads, looked at in batches, counted."""
 
 import asyncio
+import logging
 import os
 from concurrent.futures import ThreadPoolExecutor
 
@@ -36,7 +37,7 @@ class Service:
             self.state = "ready"
         except Exception as error:
             self.state = f"failed: {type(error).__name__}"
-            raise
+            logging.exception("It cannot warm up")
 
     def stop(self):
         self.answers.stop()

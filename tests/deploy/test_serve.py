@@ -381,6 +381,15 @@ def test_it_is_ready_only_when_it_is_warm(grey):
         assert requests.get(f"{served.url}/health", timeout=20).json()["status"] == "ready"
 
 
+def test_what_cannot_warm_up_says_so(grey, monkeypatch):
+    monkeypatch.setattr(grey, "warm_up", lambda: [][0])
+    grey.warm.clear()
+    with serving(grey) as served:
+        wait_until(lambda: served.server.started)
+        wait_until(lambda: "failed: IndexError" in requests.get(f"{served.url}/health").text)
+        assert predict(served, png()).status_code == 503
+
+
 def test_told_to_stop_it_answers_what_it_has_accepted(grey, capsys):
     grey.open.clear()
     with serving(grey) as served, ThreadPoolExecutor(6) as pool:
