@@ -2,7 +2,7 @@
 PYTHON ?= python3
 RUN := .venv/bin/python
 
-.PHONY: demo test lint bench fuzz clean
+.PHONY: demo test test-deploy lint bench fuzz embed clean
 
 demo: .venv/installed ## steps 3 and 4 without any file or network
 	$(RUN) train_feature_extraction.py --demo
@@ -30,6 +30,16 @@ bench: .venv/installed-benchmarks ## about half an hour; benchmarks/README.md sa
 fuzz: .venv/installed-tests ## 10,000 damaged files for each reader
 	$(RUN) tests/fuzz_readers.py --count 10000 --seed 0
 
+embed: .venv/installed-deploy-embed ## make embed RUN=runs/latest PICTURES=folder; deploy/embed/README.md
+	.venv/bin/python -m deploy.embed --run $(CHOSEN) $(PICTURES)
+
+test-deploy: .venv/installed-tests .venv/installed-deploy-embed ## a minute; with -m slow also Ray
+	.venv/bin/python -m pytest -q tests/deploy
+
+# RUN is a trained run here when it is given, and else how Python is called above.
+CHOSEN = $(if $(filter command,$(origin RUN)),$(RUN),runs/latest)
+PICTURES ?= pictures
+
 clean:
 	rm -rf .venv .cache .pytest_cache .ruff_cache runs
 
@@ -44,4 +54,8 @@ clean:
 
 .venv/installed-%: %/requirements.txt requirements.txt | .venv/bin/python
 	$(RUN) -m pip install -q -r $<
+	@touch $@
+
+.venv/installed-deploy-%: deploy/%/requirements.txt requirements.txt | .venv/bin/python
+	.venv/bin/python -m pip install -q -r $<
 	@touch $@
