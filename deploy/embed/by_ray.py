@@ -22,12 +22,9 @@ class Worker:
     """An actor. numbers of shards go in, how much was done comes out."""
 
     def __init__(self, asked, digest, folder, cpus):
-        import tensorflow as tf
-
-        tf.config.threading.set_intra_op_parallelism_threads(cpus)
-        self.asked, self.model, self.folder = asked, asked.loaded(), folder
+        self.asked, self.model, self.folder = asked, asked.loaded(cpus), folder
         if self.model.digest != digest:
-            raise ValueError(f"{asked.run or asked.network}: is another on this machine")
+            raise ValueError(f"{asked.run or asked.network}: is another one on this machine")
         with folder.reading(plan.FILE) as file:
             self.plan = pq.read_table(file)
 
@@ -43,7 +40,7 @@ class Worker:
 def embed(numbers, asked, digest, folder, workers=None, cpus=None, gpus=None):
     """Write the shards `numbers`. Yields how many pictures were seen, of how many bytes, by shard.
 
-    asked: the model; digest: the name that every machine must come to. workers: actors, at most;
+    asked: the model; digest: the name that every machine must come to. workers: actors;
     cpus, gpus: what each takes; see `shares` for what None means.
     Raises OSError or ValueError, one line, when an actor did.
     """
@@ -60,7 +57,8 @@ def embed(numbers, asked, digest, folder, workers=None, cpus=None, gpus=None):
             Worker,
             fn_constructor_args=(asked, digest, folder, cpus),
             batch_size=1,
-            compute=ActorPoolStrategy(min_size=1, max_size=workers),
+            # One shard at a time: what waits at an actor waits for it when its machine is lost.
+            compute=ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=1),
             num_cpus=cpus,
             num_gpus=gpus,
         )

@@ -9,6 +9,8 @@ from pathlib import Path
 from deploy.embed import sources
 from lab import files, locks
 
+UNFINISHED = ".unfinished-"  # readers of Parquet pass over what begins with a dot
+
 
 class Folder:
     """A folder by its path or URL. Several processes may write into it at once."""
@@ -56,7 +58,7 @@ class Folder:
                 self.fs.put_file(str(unfinished), f"{self.path}/{name}")
             return
         path = Path(self.path, name)
-        unfinished = path.with_name(f".unfinished-{uuid.uuid4().hex}-{path.name}")
+        unfinished = path.with_name(f"{UNFINISHED}{uuid.uuid4().hex}-{path.name}")
         try:
             with files.explained(path):
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -70,7 +72,7 @@ class Folder:
 
     @contextmanager
     def held(self):
-        """Work in it as the only program, clear of what killed ones left; OSError beside another.
+        """Work in it as the only program, clear of what the killed left; OSError beside another.
 
         In object storage nothing can be held, and nothing is left.
         """
@@ -82,6 +84,10 @@ class Folder:
         if lock is None:
             raise OSError(f"{self}: another program is at work here: wait for it to end")
         with lock:
-            for left in Path(self.path).rglob(".unfinished-*"):
-                left.unlink(missing_ok=True)
+            self._swept()
             yield
+            self._swept()  # of actors that were killed
+
+    def _swept(self):
+        for left in Path(self.path).rglob(f"{UNFINISHED}*"):
+            left.unlink(missing_ok=True)

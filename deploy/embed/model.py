@@ -24,11 +24,11 @@ class Asked:
     demo: bool = False
     column: str | None = None  # of Parquet files
 
-    def loaded(self):
-        """The Model. Raises OSError or ValueError, one line, as the lab's scripts do."""
+    def loaded(self, processors=None):
+        """The Model; processors: see `device.prepare`. OSError or ValueError, one line."""
         from lab import device  # TensorFlow
 
-        device.prepare()
+        device.prepare(processors)
         if self.run:
             from lab.runs.run import load
 

@@ -571,7 +571,8 @@ def on_ray(place):
 
     def begin(**environment):
         options = {"cwd": PROJECT, "env": os.environ | environment, "stdout": subprocess.DEVNULL}
-        begun.append(subprocess.Popen(arguments, **options))
+        with Path("stderr").open("w") as stderr:
+            begun.append(subprocess.Popen(arguments, stderr=stderr, **options))
         return begun[-1]
 
     yield begin
@@ -626,8 +627,8 @@ def test_a_machine_that_is_lost_loses_and_doubles_nothing(on_ray):
 
 
 @pytest.mark.slow
-def test_what_an_actor_cannot_mend_is_one_line(on_ray):
-    Path("pictures/40.png").write_bytes(b"x")
-    Path("pictures/40.png").chmod(0)
-    driver = on_ray()
+def test_what_an_actor_complains_about_is_one_line(on_ray):
+    driver = on_ray(PIXELS_DIFFER="1")
     assert driver.wait(240) == 2
+    *_, line = Path("stderr").read_text().splitlines()
+    assert line.endswith("alexnet: is another one on this machine")
