@@ -19,7 +19,7 @@ class Bar:
 
     def __init__(self, what, total, done, clock=time.monotonic):
         terminal, self.silent = sys.stderr.isatty(), bool(os.environ.get("TQDM_DISABLE"))
-        self.what, self.total, self.done, self.clock = what, total, done, clock
+        self.what, self.total, self.done, self.clock = what, max(1, total), done, clock
         self.lines = not terminal and not self.silent
         self.pictures, self.bytes, self.begun, self.told = 0, 0, None, clock()
         self.bar = tqdm(

@@ -65,7 +65,7 @@ def _found(name, leave_out):
     fs, path = opened(name)
     try:
         entries = _entries(fs, path, name)
-    except OSError:
+    except (OSError, ValueError):
         raise
     except Exception as error:  # each store has exceptions of its own: keys, regions, networks
         raise OSError(f"{name}: cannot be listed: {error}") from error

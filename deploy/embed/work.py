@@ -10,6 +10,7 @@ from deploy.embed import plan, reading, sources
 from deploy.embed.bar import Bar
 from deploy.embed.folder import Folder
 from deploy.embed.model import Asked
+from lab import inputs, networks
 from lab.console import notice
 from lab.runs import asked as runs
 
@@ -29,17 +30,19 @@ def done(args):
         model = asked.loaded()
         table = _agreed(args, folder, files, model)
         _compute(args, asked, model, folder, table)
-        return _told(args, folder, len(plan.sizes(table)))
+        return [*_told(args, folder, len(plan.sizes(table)))]
 
 
 def _asked(args):
-    """What is to be loaded. A run by its own name: `latest` may soon be another."""
-    names = "what", "dtype", "run", "network", "weights", "layer", "precision", "demo", "column"
+    """What is to be loaded, by names that hold elsewhere and later, as `latest` does not."""
+    names = "what", "dtype", "run", "network", "layer", "precision", "demo", "column"
     chosen = {name: getattr(args, name) for name in names}
     if args.run:
-        folder, _, _ = runs.run(args.run, args.weights, demo=args.demo)
+        folder, _, weights = runs.run(args.run, args.weights, demo=args.demo)
         chosen["run"] = str(folder.resolve())
-    return Asked(**chosen)
+    else:
+        weights = inputs.weights_file(networks.named(args.network), args.weights, args.demo)
+    return Asked(weights=weights and str(weights.resolve()), **chosen)
 
 
 def _agreed(args, folder, files, model):

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -79,7 +80,7 @@ def seen(monkeypatch):
 
 
 def embed(*arguments, out="out", shard=4):
-    options = ["--network", "alexnet", "--out", out, "--shard", shard]
+    options = ["--network", "alexnet", "--demo", "--out", out, "--shard", shard]
     command.main([str(each) for each in (*arguments, *options)])
 
 
@@ -553,6 +554,14 @@ def node(**resources):
 )
 def test_an_actor_takes_a_card_or_a_machine(nodes, asked, expected):
     assert by_ray.shares(nodes, **asked) == expected
+
+
+def test_the_job_for_a_cluster_is_a_command():
+    yaml = pytest.importorskip("yaml")
+    job = yaml.safe_load((PROJECT / "deploy/embed/rayjob.yaml").read_text())
+    _, option, module, *arguments = shlex.split(job["spec"]["entrypoint"])
+    assert (option, module) == ("-m", "deploy.embed")
+    assert command.command_line().parse_args(arguments).engine == "ray"
 
 
 MORE = {f"{number:02}.png": png(number) for number in range(40)}
