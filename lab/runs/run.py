@@ -49,6 +49,13 @@ class Run:
         """How its pictures were prepared."""
         return self.record.preprocess
 
+    @property
+    def needed_weights(self):
+        """Those of `weights` that its features depend on: layer -> (kernel, bias)."""
+        network = self.network
+        names = network.kernels(self.layer) if network.layered else self.weights
+        return {name: self.weights[name] for name in names}
+
     def features(self, pictures, precision=None, cache=True):
         """What its layer says about each picture: float16 [n, width].
 
