@@ -1,12 +1,12 @@
 # Every target sets up what it needs in .venv first. Python 3.11 or newer: make PYTHON=python3.12
 PYTHON ?= python3
-PY := .venv/bin/python
+RUN := .venv/bin/python
 
 .PHONY: demo test lint bench fuzz export test-deploy clean
 
 demo: .venv/installed ## steps 3 and 4 without any file or network
-	$(PY) train_feature_extraction.py --demo
-	$(PY) feature_extraction.py --run runs/latest
+	$(RUN) train_feature_extraction.py --demo
+	$(RUN) feature_extraction.py --run runs/latest
 	@echo
 	@echo "You drew 4,000 traffic signs, pushed them once through AlexNet with random weights,"
 	@echo "trained a new last layer on what came out, and let it name two signs it had not seen."
@@ -17,24 +17,27 @@ demo: .venv/installed ## steps 3 and 4 without any file or network
 	@echo "    python imagenet_inference.py"
 
 test: .venv/installed-tests ## five to ten minutes
-	$(PY) -m pytest -q
+	$(RUN) -m pytest -q
 
 lint: .venv/installed-tests
-	$(PY) -m ruff check .
-	$(PY) -m ruff format --check .
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
 	.venv/bin/lint-imports --no-cache
 
 bench: .venv/installed-benchmarks ## about half an hour; benchmarks/README.md says what it measures
-	$(PY) -m benchmarks.bench
+	$(RUN) -m benchmarks.bench
 
 export: .venv/installed-deploy-export ## a trained run as files: make export RUN=runs/latest
-	$(PY) -m deploy.export --run $(or $(RUN),runs/latest)
+	.venv/bin/python -m deploy.export --run $(CHOSEN)
 
 test-deploy: .venv/installed-tests .venv/installed-deploy-export
-	$(PY) -m pytest -q tests/deploy
+	.venv/bin/python -m pytest -q tests/deploy
+
+# RUN is a trained run here when it is given, and else how Python is called above.
+CHOSEN = $(if $(filter command,$(origin RUN)),$(RUN),runs/latest)
 
 fuzz: .venv/installed-tests ## 10,000 damaged files for each reader
-	$(PY) tests/fuzz_readers.py --count 10000 --seed 0
+	$(RUN) tests/fuzz_readers.py --count 10000 --seed 0
 
 clean:
 	rm -rf .venv .cache .pytest_cache .ruff_cache runs
@@ -45,13 +48,13 @@ clean:
 
 .venv/installed: requirements.txt | .venv/bin/python
 	@echo "Installing TensorFlow and what the lab needs into .venv: 2.5 GB on disk, a few minutes"
-	$(PY) -m pip install -q -r requirements.txt
+	$(RUN) -m pip install -q -r requirements.txt
 	@touch $@
 
 .venv/installed-deploy-%: deploy/%/requirements.txt requirements.txt | .venv/bin/python
-	$(PY) -m pip install -q -r $<
+	.venv/bin/python -m pip install -q -r $<
 	@touch $@
 
 .venv/installed-%: %/requirements.txt requirements.txt | .venv/bin/python
-	$(PY) -m pip install -q -r $<
+	$(RUN) -m pip install -q -r $<
 	@touch $@

@@ -250,6 +250,12 @@ TRAINING = (
 )  # fmt: skip
 
 
+def program():
+    """What was started: evaluate.py, or of a package its name, such as deploy.serve."""
+    script = Path(sys.argv[0])
+    return ".".join(script.parts[-3:-1]) if script.name == "__main__.py" else script.name
+
+
 class Parser(argparse.ArgumentParser):
     """An argument parser whose complaints fit on one line."""
 
@@ -263,7 +269,9 @@ class Parser(argparse.ArgumentParser):
 
 def parser(doc, *names):
     """A parser with the shared options `names`; `doc` is the script's docstring, shown as is."""
-    result = Parser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    result = Parser(
+        program(), description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     for name in names:
         settings = dict(OPTIONS[name])
         result.add_argument(name, *settings.pop("aliases", ()), **settings)
@@ -321,5 +329,5 @@ def _complain(error):
         text = (
             f"{error.filename} is not there: get the files with `python download.py` or try --demo"
         )
-    notice(f"{Path(sys.argv[0]).name}: {one_line(text)}")
+    notice(f"{program()}: {one_line(text)}")
     return 2

@@ -16,7 +16,7 @@ from importlib import import_module
 from pathlib import Path
 
 from deploy.export.formats import FORMATS, chosen
-from lab.command_line import parser, user_errors
+from lab.command_line import parser, user_errors, whole_number
 from lab.console import notice, say
 from lab.networks import named
 
@@ -25,10 +25,17 @@ PICTURES = 1000
 
 
 def command_line():
-    options = parser(__doc__, "--run", "--data", "--limit", "--weights", "--seed")
-    options.prog = "python -m deploy.export"
-    options.set_defaults(run="runs/latest", preprocess=None, demo=False, limit=PICTURES)
+    options = parser(__doc__, "--run", "--weights", "--seed")
+    options.set_defaults(run="runs/latest", preprocess=None, demo=False)
     options.add_argument("--to", metavar="DIR", help="the folder to write (default: RUN/export)")
+    options.add_argument(
+        "--data", metavar="PATH",
+        help="labelled pictures to compare by (default: those the run was validated on)",
+    )  # fmt: skip
+    options.add_argument(
+        "--limit", type=whole_number, default=PICTURES, metavar="N",
+        help="compare by N pictures at most (default: %(default)s)",
+    )  # fmt: skip
     options.add_argument(
         "--formats", nargs="+", choices=FORMATS, metavar="FORMAT",
         help=f"of {', '.join(FORMATS)} (default: all that the run can have)",

@@ -144,6 +144,7 @@ def whole(folder):
                     locks.remove(left)
             yield unfinished
             former = folder.with_name(f"former-{folder.name}")
+            rmtree(former, ignore_errors=True)
             if folder.exists():
                 folder.replace(former)
             (unfinished / "lock").unlink()
