@@ -54,6 +54,13 @@ class Run:
         precision = self.network.precision(self.record.precision)
         return Frozen(self.network, self.weights, self.layer, self.convention, precision)
 
+    @property
+    def needed_weights(self):
+        """Those of `weights` that its features depend on: layer -> (kernel, bias)."""
+        network = self.network
+        names = network.kernels(self.layer) if network.layered else self.weights
+        return {name: self.weights[name] for name in names}
+
     def features(self, pictures, precision=None, cache=True):
         """What its layer says about each picture: float16 [n, width].
 
