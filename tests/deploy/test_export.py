@@ -28,9 +28,9 @@ from lab.runs.run import Run
 pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
-from deploy.export import __main__ as export  # noqa: E402
-from deploy.export import comparison, formats, onnx_graph, pictures  # noqa: E402
-from deploy.export.classifier import Classifier  # noqa: E402
+from deploy.export import __main__ as export
+from deploy.export import comparison, formats, onnx_graph, pictures
+from deploy.export.classifier import Classifier
 
 ALEXNET = {
     "conv1": (11, 11, 3, 12),

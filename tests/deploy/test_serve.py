@@ -23,16 +23,16 @@ for name in ("fastapi", "httptools", "prometheus_client", "python_multipart"):
     pytest.importorskip(name)
 uvicorn = pytest.importorskip("uvicorn")
 
-from deploy.serve import __main__ as command  # noqa: E402
-from deploy.serve import load  # noqa: E402
-from deploy.serve.app import build  # noqa: E402
-from deploy.serve.batcher import Batcher  # noqa: E402
-from deploy.serve.classifier import Answer, Classifier, Name  # noqa: E402
-from deploy.serve.limits import Limits  # noqa: E402
-from lab import networks  # noqa: E402
-from lab.data import images  # noqa: E402
-from lab.runs.record import Record  # noqa: E402
-from lab.runs.run import Run  # noqa: E402
+from deploy.serve import __main__ as command
+from deploy.serve import load
+from deploy.serve.app import build
+from deploy.serve.batcher import Batcher
+from deploy.serve.classifier import Answer, Classifier, Name
+from deploy.serve.limits import Limits
+from lab import networks
+from lab.data import images
+from lab.runs.record import Record
+from lab.runs.run import Run
 
 WIDTH = VGG16.layers["fc6"]
 
