@@ -1,5 +1,6 @@
 """AlexNet and VGG16 as their own tables have them: what is drawn here is computed from these."""
 
+import functools
 import itertools
 import math
 
@@ -21,6 +22,7 @@ SIGN = 32  # pixels of a filmed sign
 CUT = "In 2012 AlexNet was cut in two, to fit on two graphics cards"
 
 
+@functools.cache
 def shapes(network):
     """Layer -> shape of what it puts out for one picture; nothing is computed for it."""
 

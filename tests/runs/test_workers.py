@@ -16,6 +16,8 @@ from one_worker import narrow
 import train_finetuning
 from lab.runs import record
 
+pytestmark = pytest.mark.timeout(900)  # processors may be busy
+
 TESTS = Path(__file__).parent
 OPTIONS = [
     "--network", "vgg16", "--demo", "--epochs", "3", "--batch-size", "7", "--precision", "float32",
