@@ -2,7 +2,7 @@
 PYTHON ?= python3
 RUN := .venv/bin/python
 
-.PHONY: demo test lint bench fuzz clean
+.PHONY: demo test lint bench fuzz guide guide-check clean
 
 demo: .venv/installed ## steps 3 and 4 without any file or network
 	$(RUN) train_feature_extraction.py --demo
@@ -29,6 +29,14 @@ bench: .venv/installed-benchmarks ## about half an hour; benchmarks/README.md sa
 
 fuzz: .venv/installed-tests ## 10,000 damaged files for each reader
 	$(RUN) tests/fuzz_readers.py --count 10000 --seed 0
+
+guide: .venv/installed-guide ## draws the pictures, fills the pages, makes the notebooks anew
+	$(RUN) -m guide.drawings
+	$(RUN) -m guide.build
+
+guide-check: .venv/installed-guide ## minutes: is every page up to date, does every command run
+	$(RUN) -m guide.build --check
+	$(RUN) -m pytest -q -m slow tests/guide
 
 clean:
 	rm -rf .venv .cache .pytest_cache .ruff_cache runs
