@@ -2,7 +2,7 @@
 PYTHON ?= python3
 RUN := .venv/bin/python
 
-.PHONY: demo test lint bench fuzz guide guide-check clean
+.PHONY: demo test lint bench fuzz guide guide-check notebooks site clean
 
 demo: .venv/installed ## steps 3 and 4 without any file or network
 	$(RUN) train_feature_extraction.py --demo
@@ -38,8 +38,16 @@ guide-check: .venv/installed-guide ## minutes: is every page up to date, does ev
 	$(RUN) -m guide.build --check
 	$(RUN) -m pytest -q -m slow tests/guide
 
+notebooks: .venv/installed-guide ## executes a copy of each, a few minutes each
+	$(RUN) -m guide.build.execute
+
+site: .venv/installed-guide ## guide and reference as web pages, in site/index.html
+	rm -rf site
+	$(RUN) -m sphinx --quiet --fail-on-warning --keep-going -d .cache/site -E -c guide/site . site
+	$(RUN) -m guide.site.offline site
+
 clean:
-	rm -rf .venv .cache .pytest_cache .ruff_cache runs
+	rm -rf .venv .cache .pytest_cache .ruff_cache runs site
 
 .venv/bin/python:
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed: make PYTHON=...')"

@@ -1,9 +1,9 @@
 """The notebooks are what the chapters make: words, commands and pictures in their order."""
 
+import nbformat
 import pytest
 
-pytest.importorskip("nbformat")
-from guide.build import notebooks
+from guide.build import execute, notebooks
 from guide.build.pages import PROJECT
 
 CHAPTER = """# Title
@@ -63,6 +63,15 @@ def test_comments_go_and_answers_stay_folded(cells):
 def test_links_lead_on_from_where_the_notebooks_are(cells):
     assert "[the door](../../README.md#get-the-files)" in cells[2][1]
     assert "[others](https://example.org/a.md)" in cells[2][1]
+
+
+def test_where_notebooks_are_tested_a_failing_command_fails():
+    commands = nbformat.v4.new_code_cell("!python a.py\n!python b.py")
+    others = [nbformat.v4.new_code_cell("x = 1"), nbformat.v4.new_markdown_cell("!python c.py")]
+    execute.strict(nbformat.v4.new_notebook(cells=[commands, *others]))
+    check = "assert _exit_code == 0"
+    assert commands.source == f"!python a.py\n{check}\n!python b.py\n{check}"
+    assert [cell.source for cell in others] == ["x = 1", "!python c.py"]
 
 
 def test_the_notebooks_are_what_the_guide_makes():
