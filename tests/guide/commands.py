@@ -20,7 +20,7 @@ OTHERS = {".", "cd", "curl", "docker", "git", "jupyter", "pip", "sbatch", "tenso
 OTHER_MODULES = {"http.server", "pip", "pytest", "venv"}
 EXAMPLE_MIRRORS = mock.patch("download.mirror", str)  # a folder that the reader has, not we
 ROOMS = ("benchmarks", "deploy", "exercises", "guide", "lab")
-MAIN = re.compile(r"^def main\(", re.MULTILINE)
+MAIN = re.compile(r"^def main\(argv=None\)", re.MULTILINE)
 
 
 class Parsed(Exception):
