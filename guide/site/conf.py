@@ -21,6 +21,7 @@ include_patterns = [*map(str, all_pages()), f"{REFERENCE}/*.md"]
 
 myst_heading_anchors = 4  # links to headings, as on GitHub
 highlight_language = "text"  # of what names no language
+suppress_warnings = ["misc.highlighting_failure"]  # examples leave parts out: ...
 add_module_names = False  # the heading names the module
 autodoc_inherit_docstrings = False  # those of other libraries are written otherwise
 
