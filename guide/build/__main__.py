@@ -16,13 +16,20 @@ from lab.console import say
 COG = ["cog", "-U", "--verbosity=1", "-p", "from guide.build.quotes import code, output"]
 
 
+def cog(mode, pages):
+    """Lets cog fill the pages, mode ["-r"], or look whether they are full; 0 when all is well.
+
+    A quote that finds nothing, and a command that fails, come out as cog's own traceback.
+    """
+    return Cog().main([*COG, *mode, *map(str, pages)])
+
+
 def main(argv=None):
     options = parser(__doc__)
     options.add_argument("--check", action="store_true", help="change nothing; exit 1 if stale")
     args = options.parse_args(argv)
     mode = ["--check", "--diff"] if args.check else ["-r"]
-    # A quote that finds nothing, or a command that fails, comes out as cog's own traceback.
-    failed = Cog().main([*COG, *mode, *(str(PROJECT / page) for page in all_pages())])
+    failed = cog(mode, [PROJECT / page for page in all_pages()])
     if failed:
         return failed
     stale = notebooks.stale()

@@ -58,3 +58,15 @@ def test_lines_that_are_left_out_leave_dots():
 def test_what_passes_is_not_quoted():
     said = "Time: 0.412 seconds\nfirst-try  2026-11-26 16:20  fc7\nLoss = 0.412"
     assert quotes.PASSING.sub("...", said) == "Time: ... seconds\nfirst-try  ...  fc7\nLoss = 0.412"
+
+
+def test_a_page_is_filled_and_a_stale_one_is_found(tmp_path):
+    build = pytest.importorskip("guide.build.__main__", exc_type=ImportError)
+    page = tmp_path / "page.md"
+    page.write_text('<!-- [[[cog code("alexnet.py", "INPUT_SIZE") ]]] -->\n<!-- [[[end]]] -->\n')
+    assert build.cog(["--check"], [page]) != 0
+    assert build.cog(["-r"], [page]) == 0
+    assert "```python\nINPUT_SIZE = 227\n```" in page.read_text()
+    assert build.cog(["--check"], [page]) == 0
+    page.write_text('<!-- [[[cog code("alexnet.py", "GONE") ]]] -->\n<!-- [[[end]]] -->\n')
+    assert build.cog(["-r"], [page]) != 0
