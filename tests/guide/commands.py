@@ -17,6 +17,7 @@ from guide.build.pages import words
 
 # Programs of others, whose options are theirs. What they install or read is looked at.
 OTHERS = {".", "cd", "curl", "docker", "git", "jupyter", "pip", "sbatch", "tensorboard", "uvicorn"}
+OTHER_OPTIONS = {"--distribution", "--gpus-per-task"}  # of Slurm
 OTHER_MODULES = {"http.server", "pip", "pytest", "venv"}
 EXAMPLE_MIRRORS = mock.patch("download.mirror", str)  # a folder that the reader has, not we
 ROOMS = ("benchmarks", "deploy", "exercises", "guide", "lab")
@@ -114,14 +115,14 @@ def _check_make(arguments):
 
 @cache
 def all_options():
-    """The options of all programs of the project."""
+    """The options of all programs of the project, and those of others that its pages explain."""
     files = [
         file.relative_to(PROJECT)
         for pattern in ("*.py", *(f"{room}/**/*.py" for room in ROOMS))
         for file in PROJECT.glob(pattern)
         if MAIN.search(file.read_text(encoding="utf-8"))
     ]
-    return set().union(*map(_options, files))
+    return OTHER_OPTIONS.union(*map(_options, files))
 
 
 def _options(file):

@@ -37,7 +37,7 @@ def test_the_command_exists_with_all_its_options(page, command):
 
 
 @pytest.mark.parametrize("page", all_pages(), ids=str)
-def test_every_option_that_a_sentence_names_is_one_of_ours(page):
+def test_every_option_that_a_sentence_names_exists(page):
     named = {
         option
         for span in spans((PROJECT / page).read_text(encoding="utf-8"))
