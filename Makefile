@@ -1,12 +1,15 @@
 # Every target sets up what it needs in .venv first. Python 3.11 or newer: make PYTHON=python3.12
 PYTHON ?= python3
-RUN := .venv/bin/python
+HERE := .venv/bin/python
+RUN ?= runs/latest
+PICTURES ?= pictures
 
-.PHONY: demo test lint bench fuzz guide guide-check notebooks site clean
+.PHONY: demo test lint exercises hand-in guide guide-check notebooks site \
+	export serve embed test-deploy bench fuzz clean
 
 demo: .venv/installed ## steps 3 and 4 without any file or network
-	$(RUN) train_feature_extraction.py --demo
-	$(RUN) feature_extraction.py --run runs/latest
+	$(HERE) train_feature_extraction.py --demo
+	$(HERE) feature_extraction.py --run runs/latest
 	@echo
 	@echo "You drew 4,000 traffic signs, pushed them once through AlexNet with random weights,"
 	@echo "trained a new last layer on what came out, and let it name two signs it had not seen."
@@ -16,35 +19,54 @@ demo: .venv/installed ## steps 3 and 4 without any file or network
 	@echo "    python download.py"
 	@echo "    python imagenet_inference.py"
 
-test: .venv/installed-tests ## five to ten minutes
-	$(RUN) -m pytest -q
+test: .venv/installed-tests ## five minutes
+	$(HERE) -m pytest -q -n 2 --dist loadfile
 
 lint: .venv/installed-tests
-	$(RUN) -m ruff check .
-	$(RUN) -m ruff format --check .
+	$(HERE) -m ruff check .
+	$(HERE) -m ruff format --check .
 	.venv/bin/lint-imports --no-cache
 
-bench: .venv/installed-benchmarks ## about half an hour; benchmarks/README.md says what it measures
-	$(RUN) -m benchmarks.bench
+exercises: .venv/installed ## how yours stand; also ONLY=resize and HINT=1
+	@$(HERE) -m exercises $(ONLY) $(if $(HINT),--hint $(HINT))
 
-fuzz: .venv/installed-tests ## 10,000 damaged files for each reader
-	$(RUN) tests/fuzz_readers.py --count 10000 --seed 0
+hand-in: .venv/installed ## an archive of the exercises with their marks
+	@$(HERE) -m exercises --hand-in
 
 guide: .venv/installed-guide ## draws the pictures, fills the pages, makes the notebooks anew
-	$(RUN) -m guide.drawings
-	$(RUN) -m guide.build
+	$(HERE) -m guide.drawings
+	$(HERE) -m guide.build
 
 guide-check: .venv/installed-guide ## minutes: is every page up to date, does every command run
-	$(RUN) -m guide.build --check
-	$(RUN) -m pytest -q -m slow tests/guide
+	$(HERE) -m guide.build --check
+	$(HERE) -m pytest -q -m slow tests/guide
 
 notebooks: .venv/installed-guide ## executes a copy of each, a few minutes each
-	$(RUN) -m guide.build.execute
+	$(HERE) -m guide.build.execute
 
 site: .venv/installed-guide ## guide and reference as web pages, in site/index.html
 	rm -rf site
-	$(RUN) -m sphinx --quiet --fail-on-warning --keep-going -d .cache/site -E -c guide/site . site
-	$(RUN) -m guide.site.offline site
+	$(HERE) -m sphinx --quiet --fail-on-warning --keep-going -d .cache/site -E -c guide/site . site
+	$(HERE) -m guide.site.offline site
+
+export: .venv/installed-deploy-export ## a trained run as files: make export RUN=runs/latest
+	$(HERE) -m deploy.export --run $(RUN)
+
+serve: .venv/installed-deploy-serve ## a page for a trained run: make serve RUN=runs/latest
+	$(HERE) -m deploy.serve --run $(RUN)
+
+embed: .venv/installed-deploy-embed ## a run over many pictures: make embed RUN=... PICTURES=folder
+	$(HERE) -m deploy.embed --run $(RUN) $(PICTURES)
+
+test-deploy: .venv/installed-tests .venv/installed-deploy-export .venv/installed-deploy-serve \
+		.venv/installed-deploy-embed ## a few minutes
+	$(HERE) -m pytest -q tests/deploy
+
+bench: .venv/installed-benchmarks ## about half an hour; benchmarks/README.md says what it measures
+	$(HERE) -m benchmarks.bench
+
+fuzz: .venv/installed-tests ## 10,000 damaged files for each reader
+	$(HERE) tests/fuzz_readers.py --count 10000 --seed 0
 
 clean:
 	rm -rf .venv .cache .pytest_cache .ruff_cache runs site
@@ -55,9 +77,13 @@ clean:
 
 .venv/installed: requirements.txt | .venv/bin/python
 	@echo "Installing TensorFlow and what the lab needs into .venv: 2.5 GB on disk, a few minutes"
-	$(RUN) -m pip install -q -r requirements.txt
+	$(HERE) -m pip install -q -r requirements.txt
 	@touch $@
 
 .venv/installed-%: %/requirements.txt requirements.txt | .venv/bin/python
-	$(RUN) -m pip install -q -r $<
+	$(HERE) -m pip install -q -r $<
+	@touch $@
+
+.venv/installed-deploy-%: deploy/%/requirements.txt requirements.txt | .venv/bin/python
+	$(HERE) -m pip install -q -r $<
 	@touch $@

@@ -21,6 +21,7 @@ from lab.command_line import fraction, parser, user_errors
 from lab.console import notice, say
 
 TEST_SET = "GTSRB_Final_Test_Images.zip"
+WITHOUT = "leave --calibrate out, which needs what the run was trained on"
 
 
 def command_line():
@@ -114,7 +115,7 @@ def main(argv=None):
         run = load(args.run, args.weights, args.preprocess, args.demo)
         dataset = test_pictures(args, run)
         hashes = evaluation.trained_hashes(run.folder)
-        trained = evaluation.training_pictures(run) if args.calibrate else None
+        trained = evaluation.training_pictures(run, WITHOUT) if args.calibrate else None
         out = Path(args.out or run.folder)
         with folders.held(out):
             notice(f"Evaluating {run.folder}")

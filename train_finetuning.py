@@ -93,10 +93,12 @@ def main(argv=None):
     with user_errors(stopped), begin(options, args, "fine-tuning") as run:
         tuning = fine_tuning.Tuning(run)
         examples = tuning.examples()
-        with device.strategy(args.distribute).scope():
+        with run.strategy.scope():
             model = tuning.model(new_layer)
             folder = run.keep()  # not before all was good
             history = train(model, examples, run.rows, run.args, folder, run.watch)
+        if not run.writes:
+            return  # of several machines the first does
         record = tuning.finish(model, history)
 
     accuracy = record.metrics.validation.accuracy

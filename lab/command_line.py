@@ -29,6 +29,11 @@ def seed(text):
     return _number(text, int, 0, 2**32 - 1)
 
 
+def port(text):
+    """A port of this machine; 0 is any that is free."""
+    return _number(text, int, 0, 65535)
+
+
 def rate(text):
     """A positive step size, at most 10."""
     return _number(text, float, 1e-9, 10)
@@ -176,8 +181,9 @@ OPTIONS = {
         "(default: %(default)s)",
     },
     "--distribute": {
-        "choices": ["mirrored"],
-        "help": "mirrored: all graphics cards of this machine, each with its share of a batch",
+        "choices": ["mirrored", "multiworker"],
+        "help": "each takes its share of a batch: of mirrored all graphics cards of this machine, "
+        "of multiworker all machines that TF_CONFIG names or Slurm gives",
     },
     "--class-weight": {
         "choices": ["balanced"],
@@ -250,6 +256,12 @@ TRAINING = (
 )  # fmt: skip
 
 
+def program():
+    """What was started: evaluate.py, or of a package its name, such as deploy.serve."""
+    script = Path(sys.argv[0])
+    return ".".join(script.parts[-3:-1]) if script.name == "__main__.py" else script.name
+
+
 class Parser(argparse.ArgumentParser):
     """An argument parser whose complaints fit on one line."""
 
@@ -263,7 +275,9 @@ class Parser(argparse.ArgumentParser):
 
 def parser(doc, *names):
     """A parser with the shared options `names`; `doc` is the script's docstring, shown as is."""
-    result = Parser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    result = Parser(
+        program(), description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     for name in names:
         settings = dict(OPTIONS[name])
         result.add_argument(name, *settings.pop("aliases", ()), **settings)
@@ -321,5 +335,5 @@ def _complain(error):
         text = (
             f"{error.filename} is not there: get the files with `python download.py` or try --demo"
         )
-    notice(f"{Path(sys.argv[0]).name}: {one_line(text)}")
+    notice(f"{program()}: {one_line(text)}")
     return 2

@@ -56,8 +56,13 @@ with _quiet():  # some of what TensorFlow says on loading obeys no log level
     import tensorflow as tf
 
 
-def prepare():
-    """Let TensorFlow take graphics memory as it needs it, not all at once. Call before any work."""
+def prepare(processors=None):
+    """Let TensorFlow take graphics memory as it needs it, not all at once. Call before any work.
+
+    processors: how many it computes on; all by default.
+    """
+    if processors:
+        tf.config.threading.set_intra_op_parallelism_threads(processors)
     for card in tf.config.list_physical_devices("GPU"):
         tf.config.experimental.set_memory_growth(card, True)
 

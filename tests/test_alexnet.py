@@ -11,16 +11,18 @@ import subprocess
 import sys
 
 import numpy as np
-import onnx.parser
 import onnxruntime
 import pytest
 import tensorflow as tf
 from conftest import PROJECT
 from numpy.lib.stride_tricks import sliding_window_view
 from PIL import Image
+from scipy.special import softmax
 
 import alexnet
 from alexnet import KERNELS, LAYERS, AlexNet, activations, load_weights, preprocess
+from deploy.export import onnx_graph
+from lab.networks import ALEXNET
 
 BGR_MEAN = np.array([104.00698793, 116.66876762, 122.67891434])
 
@@ -146,53 +148,15 @@ def numpy_alexnet(images, arrays, padding):
     return layers | {"probabilities": powers / powers.sum(axis=1, keepdims=True)}
 
 
-ONNX_ALEXNET = """
-<ir_version: 8, opset_import: ["" : 13]>
-alexnet (float[n, 3, 227, 227] images, {weights}) => (float[n, 4096] fc7, float[n, 1000] p) {{
-    a1 = Conv <strides = [4, 4], auto_pad = "{padding}"> (images, conv1, conv1_bias)
-    b1 = Relu (a1)
-    c1 = LRN <size = 5, alpha = 0.0001, beta = 0.75, bias = 1.0> (b1)
-    d1 = MaxPool <kernel_shape = [3, 3], strides = [2, 2]> (c1)
-    a2 = Conv <pads = [2, 2, 2, 2], group = 2> (d1, conv2, conv2_bias)
-    b2 = Relu (a2)
-    c2 = LRN <size = 5, alpha = 0.0001, beta = 0.75, bias = 1.0> (b2)
-    d2 = MaxPool <kernel_shape = [3, 3], strides = [2, 2]> (c2)
-    a3 = Conv <pads = [1, 1, 1, 1]> (d2, conv3, conv3_bias)
-    b3 = Relu (a3)
-    a4 = Conv <pads = [1, 1, 1, 1], group = 2> (b3, conv4, conv4_bias)
-    b4 = Relu (a4)
-    a5 = Conv <pads = [1, 1, 1, 1], group = 2> (b4, conv5, conv5_bias)
-    b5 = Relu (a5)
-    c5 = MaxPool <kernel_shape = [3, 3], strides = [2, 2]> (b5)
-    d5 = Transpose <perm = [0, 2, 3, 1]> (c5)
-    e5 = Flatten (d5)
-    a6 = Gemm (e5, fc6, fc6_bias)
-    b6 = Relu (a6)
-    a7 = Gemm (b6, fc7w, fc7_bias)
-    fc7 = Relu (a7)
-    a8 = Gemm (fc7, fc8, fc8_bias)
-    p = Softmax <axis = 1> (a8)
-}}
-"""
-
-
 def onnx_alexnet(images, arrays, padding):
     """fc7 and probabilities from ONNX Runtime, which has groups and normalisation of its own."""
-    inputs = {}
-    for name, (kernel, bias) in arrays.items():
-        is_conv = kernel.ndim == 4
-        inputs["fc7w" if name == "fc7" else name] = (
-            kernel.transpose(3, 2, 0, 1) if is_conv else kernel
-        )
-        inputs[f"{name}_bias"] = bias
-    declared = ", ".join(f"float{list(array.shape)} {name}" for name, array in inputs.items())
-    padding = {"VALID": "VALID", "SAME": "SAME_UPPER"}[padding]
-    model = onnx.parser.parse_model(ONNX_ALEXNET.format(weights=declared, padding=padding))
+    convention = {"VALID": "caffe", "SAME": "course"}[padding]
+    model = onnx_graph.layers(ALEXNET, arrays, ["fc7", "fc8"], convention)
     session = onnxruntime.InferenceSession(
         model.SerializeToString(), providers=["CPUExecutionProvider"]
     )
-    fc7, probabilities = session.run(None, inputs | {"images": images.transpose(0, 3, 1, 2)})
-    return {"fc7": fc7, "probabilities": probabilities}
+    fc7, scores = session.run(None, {"images": images})
+    return {"fc7": fc7, "probabilities": softmax(scores, axis=1)}
 
 
 # ---- the network --------------------------------------------------------------------------------

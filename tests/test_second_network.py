@@ -15,6 +15,7 @@ from PIL import Image
 import evaluate
 import feature_extraction
 import train_feature_extraction
+import train_finetuning
 import visualize
 from lab import networks
 from lab.demo import stand_ins
@@ -82,3 +83,16 @@ def test_flowers_are_what_it_draws(lab, capsys, monkeypatch):
     names = ["conv1_1", "activations-rose", "activations-sunflower", "gradcam-rose",
              "gradcam-sunflower", "map"]  # fmt: skip
     assert capsys.readouterr().out.split() == [str(out / f"{name}.png") for name in names]
+
+
+def test_the_upper_layers_can_learn_too_and_are_judged_by(lab, capsys):
+    out = str(lab.place / "tuned")
+    few = ["--epochs", "1", "--unfreeze", "conv5_1", "--out", out]
+    train_finetuning.main(["--run", lab.run, *few])
+    found = record.read(f"{out}/latest")
+    assert (found.network, found.layer, found.method) == ("vgg16", "fc6", "fine-tuning")
+    with np.load(f"{out}/latest/layers.npz") as arrays:
+        learned = {name.split(".")[0] for name in arrays}
+    assert learned == {"conv5_1", "conv5_2", "conv5_3", "fc6"}
+    evaluate.main(["--run", f"{out}/latest", "--no-cache"])
+    assert "100 pictures of 5 classes" in capsys.readouterr().out

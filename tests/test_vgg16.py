@@ -13,7 +13,6 @@ import sys
 import h5py
 import keras
 import numpy as np
-import onnx.parser
 import onnxruntime
 import pytest
 import tensorflow as tf
@@ -25,9 +24,12 @@ from narrow_vgg16 import CLASSES, NARROW, as_tensors, random_arrays
 from numpy.lib.stride_tricks import sliding_window_view
 from PIL import Image
 from scipy import ndimage
+from scipy.special import softmax
 
 import alexnet
 import vgg16
+from deploy.export import onnx_graph
+from lab import networks
 from lab.demo.flowers import flower
 from vgg16 import KERNELS, LAYERS, VGG16, activations, load_weights, preprocess
 
@@ -99,33 +101,12 @@ def numpy_vgg16(images, arrays):
 
 def onnx_vgg16(images, arrays):
     """Codes and probabilities from ONNX Runtime."""
-    inputs, lines, x = {"images": images.transpose(0, 3, 1, 2)}, [], "images"
-
-    def then(result, operation):
-        nonlocal x
-        lines.append(f"{result} = {operation}")
-        x = result
-
-    for name, (kernel, bias) in arrays.items():
-        inputs |= {f"{name}_k": kernel.transpose(3, 2, 0, 1) if kernel.ndim == 4 else kernel}
-        inputs |= {f"{name}_b": bias}
-        if name == "fc6":
-            then("by_place", f"Transpose <perm = [0, 2, 3, 1]> ({x})")
-            then("flat", f"Flatten ({x})")
-        operation = "Conv <pads = [1, 1, 1, 1]>" if kernel.ndim == 4 else "Gemm"
-        then(f"{name}_sum", f"{operation} ({x}, {name}_k, {name}_b)")
-        then(*([name, f"Relu ({x})"] if name != "fc8" else ["p", f"Softmax <axis = 1> ({x})"]))
-        if name in POOLED:
-            then(f"pool{name[4]}", f"MaxPool <kernel_shape = [2, 2], strides = [2, 2]> ({x})")
-    declared = ", ".join(f"float{list(array.shape)} {name}" for name, array in inputs.items())
-    model = f"""<ir_version: 8, opset_import: ["" : 13]>
-        vgg16 ({declared}) => (float[n, m] fc6, float[n, c] p) {{ {" ".join(lines)} }}"""
+    model = onnx_graph.layers(networks.VGG16, arrays, ["fc6", "fc8"])
     session = onnxruntime.InferenceSession(
-        onnx.parser.parse_model(model).SerializeToString(),
-        providers=["CPUExecutionProvider"],
+        model.SerializeToString(), providers=["CPUExecutionProvider"]
     )
-    codes, probabilities = session.run(None, inputs)
-    return {"fc6": codes, "probabilities": probabilities}
+    codes, scores = session.run(None, {"images": images})
+    return {"fc6": codes, "probabilities": softmax(scores, axis=1)}
 
 
 # ---- the network --------------------------------------------------------------------------------

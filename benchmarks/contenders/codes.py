@@ -85,25 +85,17 @@ def _filled(module, kernel, bias):
 
 
 def openvino(layers, images, precision):
-    """OpenVINO, the pictures' preparation inside its graph; always on the CPU."""
+    """OpenVINO on what `deploy.export` writes for ONNX Runtime; always on the CPU."""
     import openvino
-    from openvino import opset13 as op
 
-    weights = channels_first(layers)
-    pictures = op.parameter(images.shape, np.uint8)
-    x = op.subtract(op.convert(pictures, np.float32), op.constant(RGB_MEAN))
-    x = op.transpose(x, op.constant([0, 3, 1, 2]))
-    for block in BLOCKS:
-        for name in block:
-            kernel, bias = weights[name]
-            x = op.convolution(x, op.constant(kernel), [1, 1], [1, 1], [1, 1], [1, 1])
-            x = op.relu(op.add(x, op.constant(bias.reshape(1, -1, 1, 1))))
-        x = op.max_pool(x, [2, 2], [1, 1], [0, 0], [0, 0], [2, 2]).output(0)
-    kernel, bias = map(op.constant, weights["fc6"])
-    x = op.reshape(x, op.constant([len(images), 25088]), False)
-    codes = op.relu(op.add(op.matmul(x, kernel, False, False), bias))
+    from deploy.export import onnx_graph
+    from lab.networks import VGG16
+
+    graph = onnx_graph.features(VGG16, layers, images.shape[1:3]).SerializeToString()
     settings = {"INFERENCE_PRECISION_HINT": {"float32": "f32", "bfloat16": "bf16"}[precision]}
-    network = openvino.compile_model(openvino.Model([codes], [pictures]), "CPU", settings)
+    model = openvino.Core().read_model(graph)
+    model.reshape(images.shape)
+    network = openvino.compile_model(model, "CPU", settings)
     return lambda: network([images], share_inputs=True)[0]
 
 

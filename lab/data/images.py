@@ -32,6 +32,14 @@ Image.core.set_block_size(2**26)
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
+class NoPicture(ValueError):
+    """The file is of no format that is read."""
+
+
+class TooLarge(ValueError):
+    """The picture has more pixels than are read."""
+
+
 def read(file, at_least=None):
     """The picture in `file`, a path or an open binary file: uint8 RGB [h, w, 3], upright.
 
@@ -43,8 +51,8 @@ def read(file, at_least=None):
         times `at_least`. A JPEG shrinks while it is decoded, which is several times faster.
 
     Any number of threads may read at once; those for which there is no memory wait. Raises OSError
-    when the file cannot be opened, ValueError when it holds no picture, a damaged one, one of over
-    64 million pixels, or one that takes too long to decode.
+    when the file cannot be opened, NoPicture when it holds none, TooLarge for over 64 million
+    pixels, ValueError for a damaged picture, or one that takes too long to decode.
     """
     with held(file, at_least) as picture:
         return picture
@@ -168,12 +176,12 @@ def _opened(file):
                     raise Image.DecompressionBombError
                 yield image
         except Image.DecompressionBombError:
-            raise ValueError(
+            raise TooLarge(
                 f"{name}: expected a picture of at most {MAX_PIXELS:,} pixels, found a larger one; "
                 "shrink it first"
             ) from None
         except UnidentifiedImageError:
-            raise ValueError(
+            raise NoPicture(
                 f"{name}: expected a picture ({', '.join(FORMATS)}), found something else"
             ) from None
         except _Refused as refused:

@@ -5,7 +5,10 @@ from the side, and below it a stem with leaves. A picture shows one plant or sev
 colour, before a blurred garden. What is learned here says nothing about real photographs.
 
     python -m lab.demo.flowers --sheet flowers.png
+    python -m lab.demo.flowers --folder my_pictures
 """
+
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
@@ -397,15 +400,28 @@ def sheet(seed=0, columns=10, side=150):
     return image
 
 
+def write_folder(folder, seed=0, count=20):
+    """A folder of pictures as people have it: `count` of each kind in a subfolder of its name."""
+    for label, name in enumerate(KINDS):
+        place = Path(folder, name)
+        place.mkdir(parents=True)
+        for k in range(count):
+            Image.fromarray(flower(label, seed + k)).save(place / f"{k:02}.png")
+
+
 def main(argv=None):
     options = parser(__doc__, "--seed")
-    options.add_argument(
-        "--sheet", required=True, metavar="PATH", help="picture to write: all kinds"
-    )
+    what = options.add_mutually_exclusive_group(required=True)
+    what.add_argument("--sheet", metavar="PATH", help="picture to write: all kinds")
+    what.add_argument("--folder", metavar="DIR", help="folder to write: a subfolder a kind")
     arguments = options.parse_args(argv)
     with user_errors():
-        sheet(arguments.seed).save(arguments.sheet)
-        notice(f"{arguments.sheet}: the {len(KINDS)} kinds of flowers, ten pictures each")
+        if arguments.folder:
+            write_folder(arguments.folder, arguments.seed)
+            notice(f"{arguments.folder}: the {len(KINDS)} kinds of flowers, twenty pictures each")
+        else:
+            sheet(arguments.seed).save(arguments.sheet)
+            notice(f"{arguments.sheet}: the {len(KINDS)} kinds of flowers, ten pictures each")
 
 
 if __name__ == "__main__":

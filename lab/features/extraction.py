@@ -88,6 +88,30 @@ class Frozen:
             return self.network.module.preprocess(picture[np.newaxis], self.convention)
         return resizing.prepared(picture, self.network.module, self.convention)
 
+    @functools.cached_property
+    def features(self):
+        """A function: `prepared` pictures [b, side, side, 3] -> their float16 features [b, width].
+
+        Compiled for each b it meets, so it is best given one.
+        """
+        rounded = {name: in_precision(layer, self.dtype) for name, layer in self.weights.items()}
+        options = {"whole": True} if self.whole else {}  # not all networks have maps to give
+
+        def features_of(batch):
+            seen = self.network.features(batch, rounded, self.layer, self.convention, **options)
+            return tf.cast(seen, tf.float16)
+
+        return tf.function(features_of, autograph=False)
+
+    def finite(self, features):
+        """These features; ValueError when some are NaN or beyond what float16 holds."""
+        if not np.isfinite(features).all():
+            raise ValueError(
+                f"{self.layer} features: expected numbers within ±65,504, found larger ones or "
+                f"NaN: are these the weights of {self.network.name}, for pictures from 0 to 255?"
+            )
+        return features
+
     def text(self, version):
         """All that features depend on beside the pictures."""
         text = f"{version} {self.convention} {self.dtype.name} {weights_digest(self.weights)}"
@@ -124,7 +148,7 @@ def computed(pictures, how, chunks):
             while filled < len(features):
                 count, batch = next(loaded)
                 part = features_of(batch)[:count].numpy()
-                features[filled : filled + count] = _finite(part, how)
+                features[filled : filled + count] = how.finite(part)
                 filled += count
                 advance(count)
             yield features
@@ -132,23 +156,22 @@ def computed(pictures, how, chunks):
 
 def _compiled(pictures, how):
     """A function: a batch from `_load` -> float16 features [b, width]."""
-    network, weights = how.network, how.weights
-    options = {"whole": True} if how.whole else {}  # not all networks have maps to give
-    in_memory = isinstance(pictures, np.ndarray)
-    if in_memory and small_pictures.suit(network, how.convention, pictures.shape[1:3]):
-        conv1 = small_pictures.conv1(weights["conv1"], *pictures.shape[1:3], how.dtype)
-        rest = {name: in_precision(weights[name], how.dtype) for name in weights if name != "conv1"}
+    if not isinstance(pictures, np.ndarray):
+        return how.features
+    if not small_pictures.suit(how.network, how.convention, pictures.shape[1:3]):
+        preprocess = how.network.module.preprocess
+        return tf.function(
+            lambda batch: how.features(preprocess(batch, how.convention)), autograph=False
+        )
+    conv1 = small_pictures.conv1(how.weights["conv1"], *pictures.shape[1:3], how.dtype)
+    upper = how.weights.keys() - {"conv1"}
+    rest = {name: in_precision(how.weights[name], how.dtype) for name in upper}
 
-        def features_of(batch):
-            return network.features(conv1(batch), rest, how.layer, after="conv1", **options)
-    else:
-        rounded = {name: in_precision(weights[name], how.dtype) for name in weights}
+    def features_of(batch):
+        seen = how.network.features(conv1(batch), rest, how.layer, after="conv1", whole=how.whole)
+        return tf.cast(seen, tf.float16)
 
-        def features_of(batch):
-            images = network.module.preprocess(batch, how.convention) if in_memory else batch
-            return network.features(images, rounded, how.layer, how.convention, **options)
-
-    return tf.function(lambda batch: tf.cast(features_of(batch), tf.float16), autograph=False)
+    return tf.function(features_of, autograph=False)
 
 
 def _load(pictures, how, rows):
@@ -174,12 +197,3 @@ def _one_ahead(function, items):
                 yield ready.result()
         if upcoming:
             yield upcoming.result()
-
-
-def _finite(features, how):
-    if not np.isfinite(features).all():
-        raise ValueError(
-            f"{how.layer} features: expected numbers within ±65,504, found larger ones or NaN: "
-            f"are these the weights of {how.network.name}, for pictures from 0 to 255?"
-        )
-    return features

@@ -17,7 +17,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from lab import device, inputs, networks
+from lab import cluster, device, inputs, networks
 from lab.command_line import recorded
 from lab.console import notice, say
 from lab.data import splits
@@ -48,20 +48,26 @@ def begin(options, args, method):
     options: the parser of `args`, which may say to go on with an earlier run.
     Raises OSError or ValueError for whatever the user can mend.
     """
-    with ExitStack() as held:
+    with cluster.explained(), ExitStack() as held:
         folder = before = None
         if args.resume:
             folder, before = folders.stopped(args.out, args.name)
+        distribute = (before.arguments if before else vars(args)).get("distribute")
+        writes = cluster.writes(distribute)
+        if before and writes:
             held.enter_context(folders.held(folder))
+        if before:
             args = _as_begun(options, args, method, folder, before)
+        strategy = cluster.strategy(distribute)
         start = starting.run(args)
         if start and not before:
             args = starting.arguments(options, args, start)
-        run = _read(args, method, held, start)
+        run = _read(args, method, held, start, strategy)
         if before:
             run.go_on(folder, before)
-        else:
+        elif writes:
             folders.check_writable(Path(args.out))
+        cluster.check_same(strategy, run.facts())
         training, validation = run.rows
         notice(f"{len(training):,} pictures train, {len(validation):,} validate")
         notice(f"Computing on the {device.name()}")
@@ -80,6 +86,7 @@ class Begun:
     held: what ends with the run, such as the lock of its folder.
     start: the trained run that it goes on from, if any.
     folder: None until the first result is there to be kept.
+    strategy: how devices share the training.
     """
 
     args: Namespace
@@ -90,6 +97,24 @@ class Begun:
     held: ExitStack
     start: Run | None = None
     folder: Path | None = None
+    strategy: tf.distribute.Strategy = dataclasses.field(default_factory=tf.distribute.get_strategy)
+
+    @property
+    def writes(self):
+        """Whether results are kept, as they are by the first of several machines."""
+        return cluster.place(self.strategy)[0] == 0
+
+    def facts(self):
+        """What all machines must have in common that share the training -> its value."""
+        record, own = self.record, ("out", "name", "run", "weights", "data", "cache")
+        options = {name: value for name, value in record.arguments.items() if name not in own}
+        return {
+            "the options it was started with": f"{options}",
+            "its pictures": record.data.sha256,
+            "its weights": record.weights.sha256,
+            "the run it starts from": f"{record.start and record.start.sha256}",
+            "what computes fastest there: name a --precision": record.precision,
+        }
 
     def go_on(self, folder, before):
         """Take up what was begun `before` in a folder. ValueError unless it had the same input."""
@@ -127,6 +152,8 @@ class Begun:
         """The run folder, made when it is first asked for, and `OUT/latest` pointing to it."""
         if self.folder is None:
             out, name = Path(self.args.out), self.args.name or f"{self.record.started:{STAMP}}"
+            if not self.writes:
+                return out / name  # of which nothing is there to go on from
             folders.check_free(out, name)
             self.held.enter_context(folders.held(out / name))
             pictures.note(out / name, self.dataset.images)
@@ -243,7 +270,7 @@ def _ignored(options, args, begun):
     return ", ".join(option.get(name, f"--{name.replace('_', '-')}") for name in others)
 
 
-def _read(args, method, held, start):
+def _read(args, method, held, start, strategy):
     """A Begun of what the arguments name."""
     network = networks.named(args.network)
     layer = args.layer or network.layer
@@ -261,7 +288,7 @@ def _read(args, method, held, start):
         update["hidden"] = start.record.hidden
         start = dataclasses.replace(start, weights=None)  # the run's own from here on
         record = record.model_copy(update=update)
-    return Begun(args, dataset, weights, rows, record, held, start)
+    return Begun(args, dataset, weights, rows, record, held, start, strategy=strategy)
 
 
 def _split(dataset, args):

@@ -32,12 +32,13 @@ def trained_hashes(folder):
     return _split(folder)["hashes"]
 
 
-def training_pictures(run):
+def training_pictures(run, remedy):
     """The Dataset that the run was trained and validated on, and its rows that validated.
 
-    Raises FileNotFoundError or ValueError when it is not there any more, or not the same.
+    Raises FileNotFoundError or ValueError, with the remedy, when it is not there any more, or not
+    the same.
     """
-    record, remedy = run.record, "leave --calibrate out, which needs what the run was trained on"
+    record = run.record
     rows = _split(run.folder)["validation"]
     arguments = {"skip_broken": False, "limit": None, **record.arguments, **record.files}
     arguments |= {"demo": record.drawn, "seed": record.seed}

@@ -11,6 +11,7 @@ from tempfile import TemporaryFile
 
 from lab import locks
 from lab.console import notice, one_line
+from lab.files import explained
 from lab.runs import record as records
 
 LATEST = "latest"
@@ -127,6 +128,31 @@ def held(folder):
         raise OSError(f"{folder}: another program is at work in this run: wait for it to end")
     with lock:
         yield
+
+
+@contextmanager
+def whole(folder):
+    """A folder to fill in place of `folder`, which it becomes when the block ends well.
+
+    Otherwise `folder` stays as it was. Raises OSError while another program fills it.
+    """
+    unfinished = folder.with_name(f"unfinished-{folder.name}")
+    with explained(folder), held(unfinished):
+        try:
+            for left in unfinished.iterdir():  # by a program that was killed
+                if left.name != "lock":
+                    locks.remove(left)
+            yield unfinished
+            former = folder.with_name(f"former-{folder.name}")
+            rmtree(former, ignore_errors=True)
+            if folder.exists():
+                folder.replace(former)
+            (unfinished / "lock").unlink()
+            unfinished.replace(folder)
+            rmtree(former, ignore_errors=True)
+        finally:
+            if unfinished.exists():
+                locks.clear(unfinished)
 
 
 def point(out, name):

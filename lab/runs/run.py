@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from lab import inputs, networks
-from lab.features.extraction import extract
+from lab.features.extraction import Frozen, extract
 from lab.formats.weights import digest
 from lab.runs import asked, strangeness
 from lab.runs.record import Record
@@ -49,6 +49,18 @@ class Run:
         """How its pictures were prepared."""
         return self.record.preprocess
 
+    def frozen(self):
+        """What its pictures go through before the head, in the precision it was trained in."""
+        precision = self.network.precision(self.record.precision)
+        return Frozen(self.network, self.weights, self.layer, self.convention, precision)
+
+    @property
+    def needed_weights(self):
+        """Those of `weights` that its features depend on: layer -> (kernel, bias)."""
+        network = self.network
+        names = network.kernels(self.layer) if network.layered else self.weights
+        return {name: self.weights[name] for name in names}
+
     def features(self, pictures, precision=None, cache=True):
         """What its layer says about each picture: float16 [n, width].
 
@@ -74,7 +86,10 @@ class Run:
 
         Of one look at each picture; the second is None in runs begun before it was measured.
         """
-        features = self.features(pictures, precision, cache)
+        return self.judged_by(self.features(pictures, precision, cache))
+
+    def judged_by(self, features):
+        """What `judged` says of pictures whose features are known, float16 [n, width]."""
         probabilities = softmax(heads.scores(self.head, features), self.record.temperature)
         return probabilities, self.usual and self.usual.of(features)
 

@@ -70,3 +70,17 @@ def scores(head, features):
     # Not `predict`, which takes a float32 copy of all features first.
     parts = [head(features[start : start + 4096]) for start in range(0, len(features), 4096)]
     return np.concatenate([part.numpy() for part in parts])
+
+
+def parts(head):
+    """What a head is made of: the epsilon of its normalisation, and its dense layers, from below.
+
+    The epsilon is None for a head that does not normalise; each layer is (kernel, bias), float32,
+    with a ReLU between one and the next.
+    """
+    normal, dense = (
+        [layer for layer in head.layers if isinstance(layer, kind)]
+        for kind in (keras.layers.LayerNormalization, keras.layers.Dense)
+    )
+    epsilon = normal[0].epsilon if normal else None
+    return epsilon, [tuple(layer.get_weights()) for layer in dense]

@@ -39,15 +39,13 @@ class Keeper:
                 continue
             _assign(self.state, values)
             notice(f"Going on after epoch {len(history)}")
-            return pd.DataFrame(history, columns=COLUMNS).astype({"epoch": int})
+            return _table(history)
         if checkpoints:
             notice("No checkpoint is whole: starting with the first epoch")
-        return pd.DataFrame(columns=COLUMNS)
+        return _table([])
 
-    def keep(self, history, row):
-        """The history with one more row, when all is on disk."""
-        rows = [*history.to_numpy(float), row]
-        history = pd.DataFrame(rows, columns=COLUMNS).astype({"epoch": int})
+    def keep(self, history):
+        """Write the state, and the history up to it: it is on disk when this returns."""
         with explained(self.checkpoints):
             self.checkpoints.mkdir(exist_ok=True)
         # In this order: a program killed between two of them does the epoch again, and equally.
@@ -57,11 +55,19 @@ class Keeper:
         _write(self.checkpoints / f"{len(history):06}.npz", [*self.state, history.to_numpy(float)])
         for old in sorted(self.checkpoints.glob("[0-9]*.npz"))[:-KEPT]:
             old.unlink()
-        return history
 
     def restore_best(self):
         """Put the model where it was after its best epoch."""
         _assign(self.model, _read(self.checkpoints / "best.npz"))
+
+
+def extended(history, row):
+    """The history with one more row."""
+    return _table([*history.to_numpy(float), row])
+
+
+def _table(rows):
+    return pd.DataFrame(rows, columns=COLUMNS).astype({"epoch": int})
 
 
 def _write(path, arrays):

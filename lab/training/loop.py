@@ -10,8 +10,9 @@ import numpy as np
 import tensorflow as tf
 from sklearn.utils.class_weight import compute_sample_weight
 
+from lab import cluster
 from lab.console import print_epoch
-from lab.training.keeper import Keeper
+from lab.training.keeper import Keeper, extended
 
 
 class Examples:
@@ -53,6 +54,8 @@ def weights_of(labels, training, choice=None):
 def fit(model, loss, optimizer, step, examples, rows, args, folder, watch=None, strategy=None):
     """Train `model` and leave it as it was after its best epoch; the history, a row an epoch.
 
+    Of several machines only the first does: the others are done after the last step.
+
     step: a function of inputs, targets and weights that changes the model, and returns its loss and
         the scores [b, classes] before the change.
     rows: those that train and those that validate, by which the best epoch is chosen.
@@ -68,19 +71,25 @@ def fit(model, loss, optimizer, step, examples, rows, args, folder, watch=None, 
     optimizer.build(model.trainable_variables)
     keeper = Keeper(folder, model, optimizer)
     history = keeper.restore()
+    cluster.check_same(strategy, {"its checkpoint": history.to_csv()})
     batches = _batches(examples, training, args, len(history))
-    learn = _learner(step, iter(strategy.experimental_distribute_dataset(batches)), strategy)
-    judge = _judge(model, loss, examples, strategy.num_replicas_in_sync)
+    learn = _learner(step, iter(strategy.distribute_datasets_from_function(batches)), strategy)
+    judge = _judge(model, loss, examples, strategy)
+    first = cluster.place(strategy)[0] == 0
     while not _is_over(history, args):
         begin, epoch = time.perf_counter(), len(history) + 1
         results = (*learn(-(-len(training) // args.batch_size)), *judge(validation))
         seconds = time.perf_counter() - begin
         _check(results, epoch, args.learning_rate)
+        history = extended(history, [epoch, seconds, *results])
+        if not first:
+            continue
         print_epoch(epoch, seconds, *results[2:])
-        history = keeper.keep(history, [epoch, seconds, *results])
+        keeper.keep(history)
         if watch:
             watch(history)
-    keeper.restore_best()
+    if first:
+        keeper.restore_best()
     return history
 
 
@@ -104,10 +113,11 @@ def _check(results, epoch, learning_rate):
 
 
 def _batches(examples, training, args, epochs_done):
-    """Batches of all epochs that are left, each epoch in an order of its own.
+    """A function that makes a machine's part of all epochs that are left, each in its own order.
 
     The order depends on the seed and the number of the epoch alone, so that a training that was
-    stopped meets the same batches when it goes on.
+    stopped meets the same batches when it goes on. Of n devices, each takes every n-th picture of
+    a batch: none prepares what another one learns from.
     """
     training = tf.constant(training)
 
@@ -117,8 +127,20 @@ def _batches(examples, training, args, epochs_done):
         batches = tf.data.Dataset.from_tensor_slices(rows).batch(args.batch_size)
         return batches.map(lambda rows: (rows, number))
 
-    epochs = tf.data.Dataset.range(epochs_done, args.epochs)
-    return epochs.flat_map(epoch).map(examples.batch, num_parallel_calls=2).prefetch(4)
+    def part(context):
+        devices = context.num_replicas_in_sync
+        own = devices // context.num_input_pipelines
+        first = context.input_pipeline_id * own
+
+        def shares(rows, number):
+            of = tf.data.Dataset.range(first, first + own)
+            return of.map(lambda device: (rows[device::devices], number))
+
+        epochs = tf.data.Dataset.range(epochs_done, args.epochs)
+        batches = epochs.flat_map(epoch).flat_map(shares)
+        return batches.map(examples.batch, num_parallel_calls=2).prefetch(4)
+
+    return part
 
 
 def _learner(step, batches, strategy):
@@ -152,11 +174,11 @@ def _average(count):
     return context.all_reduce(tf.distribute.ReduceOp.MEAN, count)
 
 
-def _judge(model, loss, examples, replicas):
-    """A function of rows: the model's mean loss and accuracy on them.
-
-    replicas: by how many Keras divides a loss, since the gradients of all of them are summed.
-    """
+def _judge(model, loss, examples, strategy):
+    """A function of rows: the model's mean loss and accuracy on them."""
+    # By these Keras divides a loss, since the gradients of all of them are summed.
+    replicas = strategy.num_replicas_in_sync
+    worker, workers = cluster.place(strategy)
 
     @tf.function
     def judge(rows):
@@ -167,8 +189,9 @@ def _judge(model, loss, examples, replicas):
         return tf.stack([whole, _right(scores, targets), count])
 
     def judge_all(rows):
-        starts = range(0, len(rows), examples.at_once)
-        return _means(sum(judge(tf.constant(rows[i : i + examples.at_once])) for i in starts))
+        starts = range(0, len(rows), examples.at_once)[worker::workers]
+        chunks = (tf.constant(rows[i : i + examples.at_once]) for i in starts)
+        return _means(cluster.total(strategy, sum(map(judge, chunks), tf.zeros(3))))
 
     return judge_all
 

@@ -39,8 +39,7 @@ class Tuned(keras.layers.Layer):
         self.entry = network.shape(self.below, weights, convention) if kept else None
         dense = [name for name in names if len(weights[name][0].shape) == 2]
         self.dropout = {
-            name: keras.layers.Dropout(dropout, seed=seed + i, dtype=dtype.name)
-            for i, name in enumerate(dense)
+            name: _Dropout(dropout, seed=seed + i, dtype=dtype.name) for i, name in enumerate(dense)
         }
 
     @property
@@ -75,3 +74,19 @@ class Tuned(keras.layers.Layer):
         """Layer -> (kernel, bias), float32, of the whole network, as they are by now."""
         unfrozen = {name: tuple(map(np.asarray, layer)) for name, layer in self.unfrozen.items()}
         return {**self.start, **unfrozen}
+
+
+class _Dropout(keras.layers.Dropout):
+    """Devices that share a batch leave out what one device would that has all of it.
+
+    Of n devices each has every n-th picture, as in the loop, and all have the same seed.
+    """
+
+    def call(self, inputs, training=False):
+        context = tf.distribute.get_replica_context() if training else None
+        if context is None or context.num_replicas_in_sync == 1:
+            return super().call(inputs, training)
+        devices, device = context.num_replicas_in_sync, context.replica_id_in_sync_group
+        count, *shape = tf.unstack(tf.shape(inputs))
+        of_all = super().call(tf.ones([devices * count, *shape], inputs.dtype), training)
+        return inputs * of_all[device::devices]

@@ -201,8 +201,8 @@ def test_the_head_of_a_picture_is_checked_without_the_rest(tmp_path):
     images.check(tmp_path / "cut.png")
     (tmp_path / "large.pgm").write_bytes(b"P5 60000 60000 255\n")
     (tmp_path / "text.jpg").write_bytes(b"hello")
-    for name in "large.pgm", "text.jpg":
-        with pytest.raises(ValueError, match=name):
+    for name, kind in ("large.pgm", images.TooLarge), ("text.jpg", images.NoPicture):
+        with pytest.raises(kind, match=name):
             images.check(tmp_path / name)
 
 

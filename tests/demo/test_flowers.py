@@ -119,6 +119,16 @@ def test_a_missing_folder_for_the_sheet_is_one_line_and_exit_2(tmp_path):
     assert "missing" in done.stderr
 
 
+def test_the_folder_command_writes_a_subfolder_a_kind_and_takes_no_other_place(tmp_path):
+    done = command("--folder", tmp_path / "mine")
+    assert (done.returncode, done.stdout) == (0, "")
+    found = sorted(path.relative_to(tmp_path / "mine") for path in tmp_path.rglob("*.png"))
+    assert len(found) == 100
+    assert {path.parent.name for path in found} == {*KINDS}
+    again = command("--folder", tmp_path / "mine")
+    assert (again.returncode, again.stderr.count("\n")) == (2, 1)
+
+
 # ---- what flowers asked of the drawing kit ------------------------------------------------------
 
 

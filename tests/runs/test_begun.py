@@ -514,5 +514,5 @@ def test_the_training_pictures_of_a_run_are_found_again(monkeypatch, place):
     )
     train("--data", "train.p", "--limit", "60", *OPTIONS[:-4], "--split", "random", "--name", "few")
     run = Namespace(folder=Path("runs/few"), record=record.read("runs/few"))
-    dataset, rows = evaluation.training_pictures(run)
+    dataset, rows = evaluation.training_pictures(run, "train again")
     assert (len(dataset), len(rows)) == (60, run.record.split.validation)

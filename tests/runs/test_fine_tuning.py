@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import narrow_alexnet
 import numpy as np
 import pytest
 import test_begun
@@ -38,7 +39,13 @@ def drawn():
     return Dataset(pictures, labels, names, np.arange(24) // 2)
 
 
+@pytest.fixture(scope="module")
+def demo_weights():
+    return narrow_alexnet.weights()
+
+
 def stand_in(patch, weights):
+    narrow_alexnet.stand_in(patch)
     patch.setattr(stand_ins, "dataset", lambda subject: drawn())
     patch.setattr(stand_ins, "weights", lambda network: weights)
     for name in PLOTS:
@@ -166,7 +173,7 @@ def test_a_head_with_a_hidden_layer_keeps_it():
     train_feature_extraction.main([*OPTIONS[:-1], "deep", "--hidden", "8"])
     tune("--run", "runs/deep", *CHEAP[-4:], "--epochs", "1", "--name", "mine")
     assert [value.shape for value in run.load("runs/mine").head.get_weights()] == [
-        (4096, 8), (8,), (8, 4), (4,),
+        (512, 8), (8,), (8, 4), (4,),
     ]  # fmt: skip
 
 
@@ -212,7 +219,7 @@ def test_what_is_frozen_sees_each_picture_once(monkeypatch, unfreeze, below, who
 
 
 def test_what_is_too_much_to_keep_is_computed_in_every_epoch(monkeypatch):
-    monkeypatch.setattr("lab.runs.fine_tuning.KEPT", 24 * 4096 * 2 - 1)
+    monkeypatch.setattr("lab.runs.fine_tuning.KEPT", 24 * 512 * 2 - 1)
     monkeypatch.setattr(train_finetuning, "train", die_here)
     with pytest.raises(Killed):
         tune(*OPTIONS, "--unfreeze", "fc7")

@@ -56,3 +56,10 @@ def test_one_look_gives_probabilities_and_strangeness(run, pictures, looked):
 def test_a_run_that_never_learned_what_is_usual_has_no_strangeness(run, pictures, looked):
     older = Run(run.folder, run.record, run.weights, run.head)
     assert older.judged(pictures)[1] is None
+
+
+def test_what_is_said_of_features_is_what_is_said_of_their_pictures(run, pictures, looked):
+    for found, expected in zip(
+        run.judged_by(pixels_of(pictures)), run.judged(pictures), strict=True
+    ):
+        np.testing.assert_array_equal(found, expected)

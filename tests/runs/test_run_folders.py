@@ -237,3 +237,39 @@ def test_names_need_no_heavy_library():
         [sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True
     )
     assert loaded.stdout == "set()\n"
+
+
+# ---- a folder whole or not at all ----------------------------------------------------------------
+
+
+def test_a_folder_takes_the_place_of_the_former_when_it_is_whole(place):
+    for content in ("first", "second"):
+        with folders.whole(place / "made") as folder:
+            (folder / content).write_text(content)
+    assert [path.name for path in place.rglob("*")] == ["made", "second"]
+
+
+def test_what_was_begun_and_not_ended_is_gone_and_the_former_stands(place):
+    (place / "made").mkdir()
+
+    def fail():
+        with folders.whole(place / "made") as folder:
+            (folder / "half").write_text("half")
+            raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        fail()
+    assert [path.name for path in place.rglob("*")] == ["made"]
+
+
+def test_what_a_killed_program_left_does_not_come_along(place):
+    (place / "unfinished-made").mkdir()
+    (place / "unfinished-made/half").write_text("half")
+    with folders.whole(place / "made") as folder:
+        (folder / "whole").write_text("whole")
+    assert [path.name for path in place.rglob("*")] == ["made", "whole"]
+
+
+def test_two_programs_do_not_fill_one_folder(place):
+    with folders.whole(place / "made"), pytest.raises(OSError, match="another program"):
+        folders.whole(place / "made").__enter__()

@@ -7,15 +7,16 @@ import json
 import sys
 from contextlib import redirect_stdout
 
-from test_fine_tuning import drawn
+import narrow_alexnet
+import pytest
+from test_fine_tuning import stand_in
 
 import train_finetuning
-from lab.demo import stand_ins
 from lab.device import tf
 from lab.runs import record
 
 OPTIONS = [
-    "--demo", "--epochs", "3", "--batch-size", "7", "--dropout", "0", "--precision", "float32",
+    "--demo", "--epochs", "3", "--batch-size", "7", "--precision", "float32",
     "--unfreeze", "fc7", "--no-cache",
 ]  # fmt: skip
 
@@ -23,7 +24,7 @@ if __name__ == "__main__":
     processor = tf.config.list_physical_devices("CPU")[0]
     two = [tf.config.LogicalDeviceConfiguration()] * 2
     tf.config.set_logical_device_configuration(processor, two)
-    stand_ins.dataset = lambda subject: drawn()
+    stand_in(pytest.MonkeyPatch(), narrow_alexnet.weights())
     with redirect_stdout(sys.stderr):
         train_finetuning.main([*OPTIONS, "--name", "one"])
         train_finetuning.main([*OPTIONS, "--name", "two", "--distribute", "mirrored"])

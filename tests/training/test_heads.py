@@ -112,3 +112,21 @@ def test_a_head_that_would_run_code_is_refused(tmp_path):
     model = keras.Sequential([keras.Input([WIDTH]), keras.layers.Lambda(lambda x: x[:, :CLASSES])])
     model.save(tmp_path / "head.keras")
     assert "found damage" in complaint(tmp_path / "head.keras")
+
+
+@pytest.mark.parametrize("hidden", [None, 20])
+def test_its_parts_do_by_themselves_what_it_does(hidden):
+    head = new_layer(8, CLASSES, hidden=hidden)
+    x = np.random.default_rng(0).normal(3, 5, (4, 8)).astype(np.float32)
+    epsilon, [*below, (kernel, bias)] = heads.parts(head)
+    y = (x - x.mean(1, keepdims=True)) / np.sqrt(x.var(1, keepdims=True) + epsilon)
+    for layer in below:
+        y = np.maximum(y @ layer[0] + layer[1], 0)
+    np.testing.assert_allclose(y @ kernel + bias, heads.scores(head, x), rtol=1e-4, atol=1e-5)
+
+
+def test_a_head_that_does_not_normalise_has_no_epsilon():
+    head = keras.Sequential([keras.Input([8]), keras.layers.Dense(CLASSES)])
+    epsilon, layers = heads.parts(head)
+    assert epsilon is None
+    assert [kernel.shape for kernel, _ in layers] == [(8, CLASSES)]

@@ -1,0 +1,230 @@
+"""`python -m exercises` on learners' files of every kind: the real program."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import zipfile
+
+import pytest
+
+from exercises.machinery import catalogue, examine, hand_in, run, stubs
+from exercises.machinery.examine import Attempt
+
+
+def answer(name):
+    return catalogue.answer(name).read_text(encoding="utf-8")
+
+
+def begun(name, start, code):
+    """The answer to an exercise in which the body of a function begins with some code."""
+    before, line, after = answer(name).partition(start)
+    assert line
+    head, mark, rest = after.partition("    ### BEGIN SOLUTION\n")
+    return before + line + head + mark + code + rest
+
+
+def line_of(text, part):
+    return text[: text.index(part)].count("\n") + 1
+
+
+HALF_DONE = stubs.stub("resize").replace(
+    "    raise NotImplementedError", "    return (np.arange(new) + 0.5) * old / new - 0.5", 1
+)
+CHATTY = "print('{\"place\": 0}')\n" + begun(
+    "groups", "def lrn(", "    import os\n    os.write(1, b'loud')\n    print('energy', 5)\n"
+)
+FAILING = begun("honest_split", "def leak(", "    tracks[10**6]\n")
+FILES = {
+    "resize": HALF_DONE,
+    "training": "import tensorflow as tf\n\ndef loss(scores, labels)\n    return 1\n",
+    "groups": CHATTY,
+    "honest_split": FAILING,
+    "finetuning": begun("finetuning", "def factors(", "    return None\n"),
+    "calibration": answer("calibration").replace(
+        "scores / temperature, ", "scores * temperature, "
+    ),
+}
+
+
+def python(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", *arguments],
+        cwd=catalogue.HERE.parent,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        env=os.environ | {"PYTHONIOENCODING": "utf-8"},
+    )
+
+
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory):
+    """A learner's folder without new_head.py, and what the program says about it."""
+    folder = tmp_path_factory.mktemp("odd")
+    for name, text in FILES.items():
+        (folder / f"{name}.py").write_text(text, encoding="utf-8")
+    done = python("exercises", "--files", str(folder), "--hand-in", "--hint", "2")
+    assert done.returncode == 0, done.stderr
+    return folder, done
+
+
+def told(done, name):
+    """The paragraph about an exercise."""
+    return next(part for part in done.stdout.split("\n\n") if part.startswith(f"{name}: "))
+
+
+def test_the_list_comes_first_with_a_tick_for_what_is_done(odd):
+    lines = odd[1].stdout.splitlines()[:7]
+    assert [line.split()[1] for line in lines] == list(catalogue.EXERCISES)
+    assert [line[0] for line in lines] == ["✗", "✗", "✗", "✓", "✗", "✗", "✗"]
+    assert "answers/groups.py" in lines[3]
+    assert sum("answers/" in line for line in odd[1].stdout.splitlines()) == 1
+
+
+def test_nothing_is_said_beside_it_and_no_traceback(odd):
+    assert odd[1].stderr == ""
+    assert "Traceback" not in odd[1].stdout
+    assert "loud" not in odd[1].stdout
+
+
+def test_what_is_half_done_says_what_is_right_and_what_comes_next(odd):
+    lines = told(odd[1], "resize").splitlines()
+    line = line_of(HALF_DONE, "    raise NotImplementedError")
+    assert lines[0] == "resize: `enlarge` is yours to write."
+    assert lines[1].endswith(f"resize.py, line {line}.")
+    assert "    ✓ `places` looks where the middles of the pixels lie" in lines
+    assert "    ✗ `enlarge` mixes rows and columns as TensorFlow does" in lines
+    assert "      `enlarge` takes bytes, too (not looked at yet)" in lines
+    assert any(line.startswith("    Hint 2 of 2: ") for line in lines)
+
+
+def test_a_deleted_file_says_how_it_comes_back(odd):
+    assert "is not there" in told(odd[1], "new_head")
+    assert "exercises.machinery.stubs new_head" in told(odd[1], "new_head")
+
+
+def test_a_syntax_error_is_a_sentence_with_its_line(odd):
+    assert told(odd[1], "training").startswith("training: Python cannot read line 3: ")
+
+
+def test_an_error_is_a_sentence_with_its_line(odd):
+    line = line_of(FAILING, "tracks[10**6]")
+    assert told(odd[1], "honest_split").startswith(f"honest_split: Line {line} stops with IndexErr")
+
+
+def test_what_returns_nothing_is_asked_for_its_return(odd):
+    lines = told(odd[1], "finetuning").splitlines()
+    assert lines[0] == "finetuning: `factors` returns nothing."
+    assert lines[1] == "    Does it end in `return ...`?"
+    assert f"line {line_of(FILES['finetuning'], 'def factors')}." in lines[2]
+
+
+def test_the_page_for_learners_shows_what_the_program_says(odd):
+    page = (catalogue.HERE / "README.md").read_text(encoding="utf-8")
+    said = told(odd[1], "calibration").replace(str(odd[0]), "exercises").strip()
+    assert f"```\n{said}\n```" in page
+
+
+@pytest.mark.parametrize("name", catalogue.EXERCISES)
+def test_the_page_for_learners_has_the_effort_of_each_exercise(name):
+    page = (catalogue.HERE / "README.md").read_text(encoding="utf-8")
+    row = next(line for line in page.splitlines() if line.startswith(f"| [`{name}.py`]"))
+    minutes, difficulty, lines = catalogue.effort(name)
+    step = f"step {catalogue.top(name)[2][-len('1 of the lab.')]}"
+    assert row.endswith(f"| {step} | {minutes} | {lines} | {difficulty} |")
+
+
+def test_the_marks_are_as_check50_writes_them(odd):
+    marks = json.loads((odd[0] / "marks.json").read_text(encoding="utf-8"))
+    assert set(marks) == {"slug", "results", "version"}
+    before = None
+    for result in marks["results"]:
+        keys = {"name", "description", "passed", "log", "cause", "data", "dependency"}
+        assert set(result) == keys
+        assert result["passed"] in (True, False, None)
+        assert result["cause"] is None if result["passed"] else result["cause"]["rationale"]
+        exercise = result["data"]["exercise"]
+        first = result["name"] == f"{exercise}.exists"
+        assert result["dependency"] == (None if first else before)
+        before = result["name"]
+
+
+def test_what_a_learner_prints_is_in_the_log_of_its_check(odd):
+    marks = json.loads((odd[0] / "marks.json").read_text(encoding="utf-8"))
+    log = {each["name"]: each["log"] for each in marks["results"]}
+    assert log["groups.loads"] == ['{"place": 0}']
+    assert log["groups.normalised"] == ["energy 5"]
+
+
+def test_pictures_are_drawn_where_the_list_says(odd):
+    assert (odd[0] / "drawn" / "groups.png").is_file()
+    assert f"see {odd[0] / 'drawn' / 'groups.png'}" in odd[1].stdout
+    assert not (odd[0] / "drawn" / "training.png").exists()
+
+
+def test_the_archive_has_the_files_and_the_marks(odd):
+    with zipfile.ZipFile(odd[0] / "hand-in.zip") as archive:
+        assert set(archive.namelist()) == {"marks.json", *(f"{name}.py" for name in FILES)}
+
+
+def test_archives_become_a_table_of_marks_found_anew(tmp_path, capsys):
+    with zipfile.ZipFile(tmp_path / "ada.zip", "w") as archive:
+        archive.writestr("marks.json", "{}")
+        for name in catalogue.EXERCISES:
+            archive.writestr(f"{name}.py", answer(name))
+        archive.writestr("../outside.py", "no")
+    (tmp_path / "broken.zip").write_bytes(b"PK no archive")
+    hand_in.main([str(tmp_path)])
+    table = (tmp_path / "marks.csv").read_text().splitlines()
+    assert table[0] == "hand-in," + ",".join(catalogue.EXERCISES) + ",done"
+    assert len(table) == 2
+    assert table[1].startswith("ada,")
+    assert table[1].endswith(",7")
+    assert "broken.zip: expected an archive" in capsys.readouterr().err
+    assert not (tmp_path.parent / "outside.py").exists()
+
+
+def test_code_that_hangs_or_ends_python_hides_no_other(tmp_path, monkeypatch):
+    monkeypatch.setattr(run, "GRACE", 1)
+    monkeypatch.setattr(run, "SECONDS", 6)
+    asleep = begun("honest_split", "def leak(", "    import time\n    time.sleep(100)\n")
+    dying = begun("calibration", "def tempered(", "    import os\n    os._exit(0)\n")
+    (tmp_path / "honest_split.py").write_text(asleep)
+    (tmp_path / "calibration.py").write_text(dying)
+    hung, dead = run.run(["honest_split", "calibration"], tmp_path, tmp_path / "drawn")
+    assert "`leak` was still running" in hung.failed["cause"]["rationale"]
+    assert hung.failed["data"]["line"] == line_of(asleep, "def leak")
+    assert "`tempered` ended Python itself" in dead.failed["cause"]["rationale"]
+    assert dead.results[-1]["passed"] is None
+
+
+def test_a_loop_that_never_ends_is_told_with_its_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(examine, "SECONDS", 0.5)
+    before = signal.signal(signal.SIGINT, examine.raise_too_long)
+    text = begun("honest_split", "def leak(", "    while True:\n        pass\n")
+    (tmp_path / "honest_split.py").write_text(text)
+    try:
+        *_, last = Attempt("honest_split", tmp_path / "honest_split.py").results()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    line = line_of(text, "    while True")
+    assert last["data"]["line"] in (line, line + 1)
+    assert "was still running after 0.5 seconds." in last["cause"]["rationale"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["resise"], "resise: expected one of resize, new_head"),
+        (["--hand-in", "resize"], "--hand-in takes all exercises"),
+        (["--hint", "no"], "expected a whole number"),
+        (["--files", "nowhere"], "expected a folder that is there"),
+    ],
+)
+def test_a_wrong_argument_is_one_line(arguments, words):
+    done = python("exercises", *arguments)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert done.stderr.count("\n") == 1
