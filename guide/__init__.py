@@ -1,0 +1,1 @@
+"""The lab in words and pictures, and what keeps both true."""

@@ -1,0 +1,1 @@
+"""What keeps the guide true: quotes, outputs and notebooks made anew, commands and links read."""

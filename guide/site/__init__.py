@@ -1,0 +1,1 @@
+"""The guide and the reference as web pages: `make site`."""
