@@ -1,11 +1,12 @@
 """What goes with the files: `export.json` for programs, `README.md`, the model card, for people."""
 
 import json
-from importlib.metadata import version
+from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
 import jinja2
 
+from deploy.export.formats import FORMATS
 from lab.console import one_line, readable
 from lab.files import replace_text
 from lab.networks import named
@@ -15,12 +16,6 @@ TEMPLATE = Path(__file__).with_name("card.md.jinja")
 LICENCES = {
     "alexnet": "Berkeley's bvlc_alexnet, released for unrestricted use",
     "vgg16": "Oxford's VGG_ILSVRC_16_layers, Creative Commons Attribution 4.0",
-}
-PACKAGES = {  # what a format is opened with
-    "savedmodel": "tensorflow",
-    "onnx": "onnxruntime",
-    "float16": "ai-edge-litert",
-    "int8": "ai-edge-litert",
 }
 
 
@@ -34,7 +29,8 @@ def write(folder, run, shown, figures):
 def described(run, shown, figures):
     """All of export.json, but for what the run's own record says."""
     record = run.record
-    versions = {PACKAGES[name]: version(PACKAGES[name]) for name in figures}
+    packages = packages_distributions()  # ONNX Runtime, for one, comes under several names
+    opened_with = {FORMATS[name].runtime for name in figures}
     return {
         "names": run.names,
         "run": run.folder.resolve().name,
@@ -46,9 +42,9 @@ def described(run, shown, figures):
         "strangeness": run.usual is not None,
         "side": run.network.module.INPUT_SIZE,
         "weights": record.weights.model_dump(),
-        "compared_on": {"data": shown.data, "trained_on": not shown.held_out},
+        "compared_on": {"data": shown.data, "held_out": shown.held_out},
         "files": figures,
-        "versions": versions,
+        "versions": {each: version(packages[each][0]) for each in sorted(opened_with)},
     }
 
 

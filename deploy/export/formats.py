@@ -8,27 +8,31 @@ from importlib.util import find_spec
 class Format:
     """A kind of file.
 
-    file: its name in the folder. writer: the function of a module that writes it. packages: by the
-        names of their modules, what writing and trying it takes beside the lab.
+    file: its name in the folder. writer: the function of a module that writes it.
+    runtime: the module that opens it. writes: another module that writing it takes.
     least: of the pictures, the share it must name as the run does; None where it computes so
         coarsely that accuracy is compared instead.
     """
 
     file: str
     writer: tuple[str, str]
-    packages: tuple[str, ...] = ()
+    runtime: str
+    writes: str
     least: float | None = None
 
+    @property
+    def packages(self):
+        return {self.runtime, self.writes}
 
+
+TENSORFLOW, ONNX, LITE = "tensorflow", "onnxruntime", "ai_edge_litert"
 FORMATS = {
-    "savedmodel": Format("savedmodel", ("classifier", "saved_model"), least=0.999),
-    "onnx": Format("classifier.onnx", ("onnx_graph", "save"), ("onnx", "onnxruntime"), least=0.999),
-    "float16": Format(
-        "classifier-float16.tflite", ("lite", "float16"), ("ai_edge_litert",), least=0.995
+    "savedmodel": Format(
+        "savedmodel", ("classifier", "saved_model"), TENSORFLOW, TENSORFLOW, 0.999
     ),
-    "int8": Format(
-        "classifier-int8.tflite", ("lite", "int8"), ("ai_edge_litert", "ai_edge_quantizer")
-    ),
+    "onnx": Format("classifier.onnx", ("onnx_graph", "save"), ONNX, "onnx", 0.999),
+    "float16": Format("classifier-float16.tflite", ("lite", "float16"), LITE, TENSORFLOW, 0.995),
+    "int8": Format("classifier-int8.tflite", ("lite", "int8"), LITE, "ai_edge_quantizer"),
 }
 LOST = 0.01  # accuracy that 8 bits may cost
 

@@ -23,7 +23,7 @@ class Pictures:
     """compared: RGB, uint8 [n, h, w, 3] or a list of [h, w, 3]; labels: [n].
 
     representatives: others, squares of the network's own size, float32 [n, side, side, 3].
-    data: where they are from. held_out: whether the run has not trained on those compared.
+    data: where they are from. held_out: whether those compared are the ones the run validated on.
     """
 
     compared: np.ndarray | list[np.ndarray]
