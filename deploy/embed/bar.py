@@ -18,14 +18,12 @@ class Bar:
     """
 
     def __init__(self, what, total, done, clock=time.monotonic):
-        terminal, self.silent = sys.stderr.isatty(), bool(os.environ.get("TQDM_DISABLE"))
+        terminal, silent = sys.stderr.isatty(), bool(os.environ.get("TQDM_DISABLE"))
         self.what, self.total, self.done, self.clock = what, max(1, total), done, clock
-        self.lines = not terminal and not self.silent
+        self.lines = not terminal and not silent
         self.pictures, self.bytes, self.begun, self.told = 0, 0, None, clock()
-        self.bar = tqdm(
-            desc=what, total=total, initial=done, bar_format=STYLE,
-            disable=self.silent or not terminal,
-        )  # fmt: skip
+        style = {"bar_format": STYLE, "disable": silent or not terminal}
+        self.bar = tqdm(desc=what, total=total, initial=done, **style)
 
     def __enter__(self):
         return self
@@ -45,8 +43,10 @@ class Bar:
         self.bar.update(size)
         if self.lines and self.pictures and self.clock() - self.told > LINE_EVERY:
             self.told = self.clock()
-            share, left = self.done / self.total, (self.total - self.done) / self._rate(self.bytes)
-            notice(f"{self.what}: {share:.0%}, {self.speed()}, {duration(left)} left")
+            left = (self.total - self.done) / max(1, self._rate(self.bytes))
+            notice(
+                f"{self.what}: {self.done / self.total:.0%}, {self.speed()}, {duration(left)} left"
+            )
 
     def speed(self):
         """Pictures a second, as text; empty before it is known."""

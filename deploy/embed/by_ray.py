@@ -8,6 +8,7 @@ on the command line. An actor that dies is started again, and so is its shard.
 import logging
 import os
 from contextlib import contextmanager
+from functools import cached_property
 
 import pyarrow.parquet as pq
 
@@ -19,22 +20,36 @@ OWN = {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
 
 
 class Worker:
-    """An actor. numbers of shards go in, how much was done comes out."""
+    """An actor: numbers of shards go in; how much was done comes out, or what is to be mended."""
 
     def __init__(self, asked, digest, folder, cpus):
-        self.asked, self.model, self.folder = asked, asked.loaded(cpus), folder
-        if self.model.digest != digest:
-            raise ValueError(f"{asked.run or asked.network}: is another one on this machine")
-        with folder.reading(plan.FILE) as file:
-            self.plan = pq.read_table(file)
+        self.asked, self.digest, self.folder, self.cpus = asked, digest, folder, cpus
 
     def __call__(self, rows):
-        from deploy.embed import shards
+        try:
+            pictures, sizes = zip(*self._embedded(rows["shard"].tolist()), strict=True)
+        except (OSError, ValueError) as error:  # of what it raised Ray would keep the text alone
+            return {"pictures": [0], "size": [0], "error": [str(error)]}
+        return {"pictures": [sum(pictures)], "size": [sum(sizes)], "error": [""]}
 
-        numbers, column = rows["shard"].tolist(), self.asked.column
-        done = [*shards.embed(numbers, self.plan, self.model, self.folder, column)]
-        pictures, sizes = zip(*done, strict=True)
-        return {"pictures": [sum(pictures)], "size": [sum(sizes)]}
+    def _embedded(self, numbers):
+        model = self._model
+        from deploy.embed import shards  # after lab.device, which prepares TensorFlow's start
+
+        return [*shards.embed(numbers, self._plan, model, self.folder, self.asked.column)]
+
+    # Not made in the beginning: who dies at that is not started again.
+    @cached_property
+    def _model(self):
+        model = self.asked.loaded(self.cpus)
+        if model.digest != self.digest:
+            raise ValueError(f"{self.asked.run or self.asked.network}: is another on a machine")
+        return model
+
+    @cached_property
+    def _plan(self):
+        with self.folder.reading(plan.FILE) as file:
+            return pq.read_table(file)
 
 
 def embed(numbers, asked, digest, folder, workers=None, cpus=None, gpus=None):
@@ -42,7 +57,7 @@ def embed(numbers, asked, digest, folder, workers=None, cpus=None, gpus=None):
 
     asked: the model; digest: the name that every machine must come to. workers: actors;
     cpus, gpus: what each takes; see `shares` for what None means.
-    Raises OSError or ValueError, one line, when an actor did.
+    Raises ValueError, one line, where an actor met what the user must mend.
     """
     import ray
     from ray.data import ActorPoolStrategy, DataContext, from_items
@@ -62,11 +77,10 @@ def embed(numbers, asked, digest, folder, workers=None, cpus=None, gpus=None):
             num_cpus=cpus,
             num_gpus=gpus,
         )
-        try:
-            for row in done.iter_rows():
-                yield row["pictures"], row["size"]
-        except ray.exceptions.RayError as error:
-            raise _cause(error) from error
+        for row in done.iter_rows():
+            if row["error"]:
+                raise ValueError(row["error"])
+            yield row["pictures"], row["size"]
 
 
 @contextmanager
@@ -109,12 +123,3 @@ def shares(nodes, workers=None, cpus=None, gpus=None):
         cpus or min((each for _, each in fits), default=1),
         gpus,
     )
-
-
-def _cause(error):
-    """What an actor raised, if it is for the user to mend; else the error as it is."""
-    cause = error
-    while cause := cause.__cause__ or getattr(cause, "cause", None):
-        if isinstance(cause, OSError | ValueError) and not isinstance(cause, type(error)):
-            return type(cause)(str(cause).splitlines()[0])
-    return error
