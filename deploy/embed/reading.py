@@ -32,8 +32,10 @@ class Picture(NamedTuple):
         """What lab.data.images reads: a path, or an open file."""
         if self.content is not None:
             return io.BytesIO(self.content)
+        if "://" not in self.path:
+            return self.path
         fs, path = sources.opened(self.path)
-        return path if path == self.path else io.BytesIO(fs.cat_file(path))
+        return io.BytesIO(fs.cat_file(path))
 
 
 def pictures(shard, column=None):

@@ -81,8 +81,8 @@ def _prepared(picture, frozen):
 
 def _padded(images, count):
     """One tensor [count, side, side, 3]: TensorFlow compiles the network for each size it meets."""
-    missing = [[0, count - len(images)], [0, 0], [0, 0], [0, 0]]
-    return tf.pad(tf.concat(images, axis=0), missing)
+    batch, missing = tf.concat(images, axis=0), count - len(images)
+    return tf.pad(batch, [[0, missing], [0, 0], [0, 0], [0, 0]]) if missing else batch
 
 
 END = object()
