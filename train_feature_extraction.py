@@ -56,7 +56,7 @@ def train(features, dataset, rows, args, folder, watch=None):
 
 
 def command_line():
-    options = parser(__doc__, *TRAINING, "--patience")
+    options = parser(__doc__, *TRAINING, "--epochs", "--batch-size", "--patience")
     options.add_argument(
         "--solver",
         choices=["adam", "lbfgs"],

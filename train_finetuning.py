@@ -15,12 +15,23 @@ import math
 import sys
 
 from feature_extraction import new_layer
-from lab.command_line import TRAINING, parser, user_errors
+from lab.command_line import TRAINING, parser, user_errors, whole_number
 from lab.console import say
 
 FASTER = 3  # steps of dense layers, by those of convolutions, which suit any picture already
 WEIGHT_DECAY = 0.01  # each step shrinks a kernel by this share of the step size
 GRADIENT_NORM = 1.0  # at most, of all layers together: a single odd batch does no harm
+STEPS = 500  # at least: the first ones shake all layers, and fewer do not mend it
+
+
+def pace(pictures, epochs=None, batch_size=None):
+    """Epochs and batch size for so many pictures that train, where they are left open.
+
+    Few pictures make few steps, unless batches are small and the pictures come more often.
+    """
+    batch_size = batch_size or (128 if pictures >= 5000 else 32)
+    epochs = epochs or max(5, math.ceil(STEPS / math.ceil(pictures / batch_size)))
+    return {"epochs": epochs, "batch_size": batch_size}
 
 
 def train(model, examples, rows, args, folder, watch=None):
@@ -68,7 +79,19 @@ def command_line():
     options = parser(
         __doc__, "--run", "--unfreeze", "--augment", "--dropout", "--distribute", *TRAINING
     )
-    options.set_defaults(out="runs", epochs=5, learning_rate=1e-4)
+    options.add_argument(
+        "--epochs",
+        type=whole_number,
+        metavar="N",
+        help=f"passes over the training set (default: 5, of few pictures enough for {STEPS} steps)",
+    )
+    options.add_argument(
+        "--batch-size",
+        type=whole_number,
+        metavar="N",
+        help="examples a training step (default: 128, of fewer than 5,000 pictures 32)",
+    )
+    options.set_defaults(out="runs", learning_rate=1e-4)
     options.set_defaults(patience=None)  # the step size comes down to 0 with the last epoch
     return options
 
@@ -91,6 +114,8 @@ def main(argv=None):
 
     stopped = "interrupted; go on with `python train_finetuning.py --resume`"
     with user_errors(stopped), begin(options, args, "fine-tuning") as run:
+        args = run.args
+        run.note(**pace(len(run.rows[0]), args.epochs, args.batch_size))
         tuning = fine_tuning.Tuning(run)
         examples = tuning.examples()
         with run.strategy.scope():

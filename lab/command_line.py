@@ -250,9 +250,8 @@ NAMING = ("--weights", "--preprocess", "--top", "--figure", "--csv", "--demo")
 # Those of every training.
 TRAINING = (
     "--network", "--weights", "--layer", "--preprocess", "--data", "--skip-broken", "--limit",
-    "--group-pattern", "--split", "--val-fraction", "--precision", "--no-cache", "--epochs",
-    "--batch-size", "--learning-rate", "--class-weight", "--label-smoothing",
-    "--seed", "--out", "--name", "--resume", "--demo",
+    "--group-pattern", "--split", "--val-fraction", "--precision", "--no-cache", "--learning-rate",
+    "--class-weight", "--label-smoothing", "--seed", "--out", "--name", "--resume", "--demo",
 )  # fmt: skip
 
 

@@ -144,7 +144,8 @@ class Begun:
         return features
 
     def note(self, **arguments):
-        """Put on record what was chosen where the command line left it open."""
+        """Go by what was chosen where the command line left it open, and put it on record."""
+        vars(self.args).update(arguments)
         arguments = {**self.record.arguments, **arguments}
         self.record = self.record.model_copy(update={"arguments": arguments})
 
