@@ -19,12 +19,24 @@ ELSEWHERE = re.compile(
     r"|--distribute"  # several machines, or graphics cards
 )
 
+TRAINING = re.compile(r"python train_.*(--data|--demo)")
+
 
 def commands(page):
-    """Those of a page that run with files alone."""
+    """Those of a page that run with files alone; before one that goes on with a run, its training.
+
+    That may be a cell of the notebook, which is then run here as well.
+    """
+    trained = None
     for block in blocks((PROJECT / page).read_text(encoding="utf-8")):
         for command in block.commands:
-            if not block.runs and words(command)[0] == "python" and not ELSEWHERE.search(command):
+            trains = TRAINING.match(command)
+            if block.runs:
+                trained = command if trains else trained
+            elif words(command)[0] == "python" and not ELSEWHERE.search(command):
+                if trained and "runs/latest" in command:
+                    yield trained
+                trained = None
                 yield command
 
 
