@@ -60,7 +60,7 @@ embed: .venv/installed-deploy-embed ## a run over many pictures: make embed RUN=
 
 test-deploy: .venv/installed-tests .venv/installed-deploy-export .venv/installed-deploy-serve \
 		.venv/installed-deploy-embed ## a few minutes
-	$(HERE) -m pytest -q tests/deploy
+	$(HERE) -m pytest -q -n 2 --dist load tests/deploy
 
 bench: .venv/installed-benchmarks ## about half an hour; benchmarks/README.md says what it measures
 	$(HERE) -m benchmarks.bench

@@ -7,6 +7,8 @@ python -m guide.build.execute 4-train-it     this one
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import nbformat
@@ -15,7 +17,9 @@ from guide.build import demo_folder
 from guide.build.notebooks import FOLDER
 from guide.build.pages import PROJECT
 from lab.command_line import parser
+from lab.console import say
 
+AT_ONCE = 2  # what starts and what draws uses one core
 MINUTES = 15  # after which a notebook hangs, however busy the machine
 
 
@@ -28,15 +32,17 @@ def strict(notebook):
     return notebook
 
 
-def execute(names, folder):
-    """The exit code of pytest over copies of the notebooks, in a copy of the lab in `folder`."""
-    demo_folder.copy(folder)
-    copies = [Path(folder, FOLDER.relative_to(PROJECT), f"{name}.ipynb") for name in names]
-    for path in copies:
-        nbformat.write(strict(nbformat.read(path, as_version=4)), path)
+def execute(name, folder):
+    """pytest over a copy of the notebook, in a copy of the lab in `folder`: how that ended."""
+    lab = Path(folder, name)
+    demo_folder.copy(lab)
+    path = Path(lab, FOLDER.relative_to(PROJECT), f"{name}.ipynb")
+    nbformat.write(strict(nbformat.read(path, as_version=4)), path)
     options = ["--nbmake", f"--timeout={60 * MINUTES}", f"--nbmake-timeout={60 * MINUTES}"]
-    command = [sys.executable, "-m", "pytest", "-q", "--durations=0", *options, *map(str, copies)]
-    return subprocess.run(command, cwd=folder, env=demo_folder.environment(folder)).returncode
+    command = [sys.executable, "-m", "pytest", "-q", "--durations=0", *options, str(path)]
+    return subprocess.run(
+        command, cwd=lab, env=demo_folder.environment(folder), capture_output=True, text=True
+    )  # fmt: skip
 
 
 def main(argv=None):
@@ -46,8 +52,15 @@ def main(argv=None):
     args = options.parse_args(argv)
     if unknown := set(args.names) - set(every):
         options.error(f"no notebooks: {', '.join(sorted(unknown))}")
-    with tempfile.TemporaryDirectory(prefix="lab-") as folder:
-        return execute(args.names, folder)
+    failed = False
+    with tempfile.TemporaryDirectory(prefix="lab-") as folder, ThreadPoolExecutor(AT_ONCE) as pool:
+        results = pool.map(partial(execute, folder=folder), args.names)
+        for name, result in zip(args.names, results, strict=True):
+            say(f"{name}: {result.stdout.splitlines()[-1]}")
+            if result.returncode:
+                failed = True
+                say(result.stdout)
+    return int(failed)
 
 
 if __name__ == "__main__":
