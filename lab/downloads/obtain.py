@@ -112,7 +112,10 @@ def check_zip(path):
 
 
 def check_weights(path):
-    from alexnet import load_weights  # TensorFlow: seconds
+    from lab import device  # TensorFlow: seconds
+
+    device.prepare()
+    from alexnet import load_weights
 
     load_weights(path)
 
