@@ -42,7 +42,9 @@ def run(folder, weights=None, preprocess=None, demo=False):
     folder = folders.found(folder)
     record = records.read(folder)
     if not record.ended:
-        remedy = f"go on with `python {records.SCRIPTS[record.method]} --resume`"
+        last = folders.latest(folder.parent) == folder
+        resume = "--resume" if last else f"--resume --name {folder.name}"
+        remedy = f"go on with `python {records.SCRIPTS[record.method]} {resume}`"
         raise ValueError(f"{folder}: its training was stopped: {remedy}")
     if preprocess not in (None, record.preprocess):
         raise ValueError(

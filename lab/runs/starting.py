@@ -37,6 +37,7 @@ def arguments(options, args, start):
             )
         setattr(args, name, trained)
     args.demo = record.demo or record.drawn
+    args.run = str(start.folder)  # runs/latest will soon be another
     return args
 
 

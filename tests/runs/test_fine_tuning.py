@@ -282,6 +282,18 @@ def test_the_run_it_was_begun_from_must_be_as_it_was(trained, capsys, monkeypatc
     assert f"{trained} is not as it was when the run was begun from it" in line
 
 
+def test_begun_from_the_latest_run_it_goes_on_from_that_though_another_is_the_latest(
+    trained, monkeypatch
+):
+    with monkeypatch.context() as patch:
+        patch.setattr(begun.Begun, "watch", die_here)
+        with pytest.raises(Killed):
+            tune("--run", "runs/latest", *CHEAP[-4:], "--epochs", "1", "--name", "mine")
+    train_feature_extraction.main([*OPTIONS[:-1], "another"])
+    tune("--resume", "--name", "mine")
+    assert record.read("runs/mine").start.path == trained
+
+
 # ---- what is wrong ------------------------------------------------------------------------------
 
 
@@ -315,6 +327,9 @@ def test_a_run_stopped_half_way_names_the_script_it_goes_on_with(capsys, monkeyp
     assert json.loads(Path("runs/mine/run.json").read_text())["method"] == "fine-tuning"
     line = complaint(capsys, "--run", "runs/mine")
     assert "was stopped: go on with `python train_finetuning.py --resume`" in line
+    train_feature_extraction.main([*OPTIONS[:-1], "another"])
+    line = complaint(capsys, "--run", "runs/mine")
+    assert "go on with `python train_finetuning.py --resume --name mine`" in line
 
 
 # ---- on several devices -------------------------------------------------------------------------
