@@ -20,14 +20,16 @@ made = reference.write()
 include_patterns = [*map(str, all_pages()), f"{REFERENCE}/*.md"]
 
 myst_heading_anchors = 4  # links to headings, as on GitHub
-highlight_language = "text"  # of what names no language
+highlight_language = "none"  # of what names no language; "text" is what a command printed
 suppress_warnings = ["misc.highlighting_failure"]  # examples leave parts out: ...
+smartquotes_action = "qe"  # quotes and ellipses; the dashes of `--demo` stay two
 add_module_names = False  # the heading names the module
 autodoc_inherit_docstrings = False  # those of other libraries are written otherwise
 
 html_theme = "furo"
 html_title = project
 html_show_sourcelink = html_copy_source = False
+html_show_copyright = False  # LICENSE has it
 html_extra_path = ["front"]  # index.html leads to the guide
 html_static_path = ["static"]
 html_css_files = ["lab.css"]

@@ -12,10 +12,14 @@ DOCSTRING = """One sentence, with `code`s and * and name_.
 `layer`: features [n, 4096] -> scores.
 weights: layer -> (kernel, bias);
     `None` reads the file.
-labels, names: int64 [n].
+labels, names: int64 [n]. Any
+of the signs.
 Raises ValueError.
 
     weights = load("a.npy")
+
+python step.py          the first
+python step.py --all    the others
 
 The last paragraph wraps
 so: it explains nothing."""
@@ -30,13 +34,19 @@ def test_a_docstring_keeps_its_paragraphs_items_and_code():
         "* ``weights``: layer -> (kernel, bias);",
         r"  \ ``None``\  reads the file.",
         "",
-        "* ``labels, names``: int64 [n].",
+        "* ``labels, names``: int64 [n]. Any",
+        "  of the signs.",
         "",
         "Raises ValueError.",
         "",
         "::",
         "",
         '    weights = load("a.npy")',
+        "",
+        "::",
+        "",
+        "    python step.py          the first",
+        "    python step.py --all    the others",
         "",
         "The last paragraph wraps",
         "so: it explains nothing.",
