@@ -79,6 +79,8 @@ def main(argv=None):
     options.add_argument("folder", type=Path, help="with the archives, named after their authors")
     folder = options.parse_args(argv).folder
     with user_errors():
+        if not folder.is_dir():
+            raise ValueError(f"{folder}: expected a folder that is there")
         paths = sorted(folder.glob("*.zip"))
         if not paths:
             raise ValueError(f"{folder}: expected archives of `make hand-in`, found none")

@@ -226,5 +226,16 @@ def test_a_loop_that_never_ends_is_told_with_its_line(tmp_path, monkeypatch):
 def test_a_wrong_argument_is_one_line(arguments, words):
     done = python("exercises", *arguments)
     assert done.returncode == 2
+    assert done.stderr.startswith("exercises: ")
     assert words in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_folder_to_collect_from_is_there_and_has_archives(there, tmp_path, capsys):
+    folder = tmp_path if there else tmp_path / "nowhere"
+    with pytest.raises(SystemExit) as stop:
+        hand_in.main([str(folder)])
+    expected = "archives of `make hand-in`, found none" if there else "a folder that is there"
+    assert stop.value.code == 2
+    assert capsys.readouterr().err.endswith(f"{folder}: expected {expected}\n")
