@@ -10,6 +10,7 @@ import zipfile
 import pytest
 
 from exercises.machinery import catalogue, examine, hand_in, run, stubs
+from exercises.machinery.checking import checks_of
 from exercises.machinery.examine import Attempt
 
 
@@ -169,21 +170,76 @@ def test_the_archive_has_the_files_and_the_marks(odd):
         assert set(archive.namelist()) == {"marks.json", *(f"{name}.py" for name in FILES)}
 
 
-def test_archives_become_a_table_of_marks_found_anew(tmp_path, capsys):
-    with zipfile.ZipFile(tmp_path / "ada.zip", "w") as archive:
-        archive.writestr("marks.json", "{}")
-        for name in catalogue.EXERCISES:
-            archive.writestr(f"{name}.py", answer(name))
-        archive.writestr("../outside.py", "no")
-    (tmp_path / "broken.zip").write_bytes(b"PK no archive")
-    hand_in.main([str(tmp_path)])
-    table = (tmp_path / "marks.csv").read_text().splitlines()
-    assert table[0] == "hand-in," + ",".join(catalogue.EXERCISES) + ",done"
-    assert len(table) == 2
-    assert table[1].startswith("ada,")
-    assert table[1].endswith(",7")
-    assert "broken.zip: expected an archive" in capsys.readouterr().err
-    assert not (tmp_path.parent / "outside.py").exists()
+def packed(path, files):
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+
+
+@pytest.fixture(scope="module")
+def marked(tmp_path_factory):
+    """A folder of archives, of which some are none, the exit status, and what was said."""
+    folder = tmp_path_factory.mktemp("handed_in")
+    answers = {f"{name}.py": answer(name) for name in catalogue.EXERCISES}
+    packed(folder / "ada.zip", answers | {"marks.json": "{}", "../outside.py": "no"})
+    anew = {f"ben/exercises/{name}.py": stubs.stub(name) for name in catalogue.EXERCISES}
+    anew["ben/exercises/resize.py"] = HALF_DONE
+    kept = {f"ben/exercises/answers/{name}": text for name, text in answers.items()}
+    packed(folder / "ben.zip", kept | anew)
+    (folder / "broken.zip").write_bytes(b"PK no archive")
+    packed(folder / "empty.zip", {"essay.txt": "no", "exercises/answers/resize.py": "no"})
+    done = python("exercises.machinery.hand_in", str(folder))
+    rows = (folder / "marks.csv").read_text().splitlines()
+    return folder, done, {row.split(",")[0]: row.split(",")[1:] for row in rows}
+
+
+def test_archives_become_a_table_of_marks_found_anew(marked):
+    folder, done, rows = marked
+    assert list(rows) == ["hand-in", "out of", "ada", "ben", "broken", "empty"]
+    assert rows["hand-in"] == [*catalogue.EXERCISES, "done"]
+    assert rows["ada"] == rows["out of"]
+    assert rows["ada"][-1] == "7"
+    assert done.stdout == f"{folder / 'marks.csv'}\n"
+    assert not (folder.parent / "outside.py").exists()
+
+
+def test_only_checks_of_what_was_written_count(marked):
+    _, _, rows = marked
+    assert rows["out of"][:-1] == [str(len(checks_of(name))) for name in catalogue.EXERCISES]
+    assert rows["ben"][1:] == ["0"] * 7
+
+
+def test_an_archive_packed_anew_is_read_and_the_kept_answers_in_it_are_not(marked):
+    assert marked[2]["ben"][0] == "1"
+
+
+def test_an_archive_that_cannot_be_read_has_a_row_and_is_told_at_the_end(marked):
+    _, done, rows = marked
+    assert rows["broken"] == rows["empty"] == [*[""] * 7, "unreadable"]
+    broken, empty = done.stderr.splitlines()[-2:]
+    assert "broken.zip: expected an archive" in broken
+    assert "empty.zip: expected resize.py or another exercise, found none" in empty
+    assert done.returncode == 1
+
+
+@pytest.mark.parametrize("damage", ["cut", "locked", "folder"])
+def test_whatever_is_wrong_with_an_archive_is_one_sentence(damage, tmp_path):
+    path = tmp_path / "ada.zip"
+    if damage == "folder":
+        path.mkdir()
+    else:
+        packed(path, {"resize.py": HALF_DONE})
+        data = bytearray(path.read_bytes())
+        directory = data.rindex(b"PK\x01\x02")
+        data[directory + 8] |= damage == "locked"  # the mark of a password
+        path.write_bytes(data[:directory] if damage == "cut" else data)
+    with pytest.raises(ValueError, match=r"ada\.zip: expected an archive of `make hand-in`"):
+        hand_in.unpack(path, tmp_path)
+
+
+def test_the_list_counts_the_same_checks_as_the_marks(odd):
+    count = len(checks_of("resize"))
+    assert odd[1].stdout.splitlines()[0].endswith(f"1 of {count} checks pass")
 
 
 def test_code_that_hangs_or_ends_python_hides_no_other(tmp_path, monkeypatch):
