@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -36,7 +37,7 @@ HALF_DONE = stubs.stub("resize").replace(
 CHATTY = "print('{\"place\": 0}')\n" + begun(
     "groups", "def lrn(", "    import os\n    os.write(1, b'loud')\n    print('energy', 5)\n"
 )
-FAILING = begun("honest_split", "def leak(", "    tracks[10**6]\n")
+FAILING = begun("honest_split", "def leak(", "    print('six\\n' * 6)\n    tracks[10**6]\n")
 FILES = {
     "resize": HALF_DONE,
     "training": "import tensorflow as tf\n\ndef loss(scores, labels)\n    return 1\n",
@@ -137,6 +138,14 @@ def test_the_page_for_learners_has_the_effort_of_each_exercise(name):
     assert row.endswith(f"| {step} | {minutes} | {lines} | {difficulty} |")
 
 
+@pytest.mark.parametrize("page", ["README.md", "teaching.md"])
+def test_the_commands_of_a_page_run_without_an_environment_that_was_entered(page):
+    text = (catalogue.HERE / page).read_text(encoding="utf-8")
+    assert "-m exercises" in text
+    assert re.findall(r".*(?<!\.venv/bin/)\bpython (?=-m|\w+\.py).*", text) == []
+    assert re.findall(r".*(?<!-m )\bpytest .*", text.replace("not pytest", "")) == []
+
+
 def test_the_marks_are_as_check50_writes_them(odd):
     marks = json.loads((odd[0] / "marks.json").read_text(encoding="utf-8"))
     assert set(marks) == {"slug", "results", "version"}
@@ -157,6 +166,16 @@ def test_what_a_learner_prints_is_in_the_log_of_its_check(odd):
     log = {each["name"]: each["log"] for each in marks["results"]}
     assert log["groups.loads"] == ['{"place": 0}']
     assert log["groups.normalised"] == ["energy 5"]
+
+
+def test_what_is_printed_in_the_check_that_fails_stands_below_the_checks(odd):
+    lines = told(odd[1], "honest_split").splitlines()
+    printed = [place for place, line in enumerate(lines) if "your code printed:" in line]
+    last_check = max(place for place, line in enumerate(lines) if "(not looked at yet)" in line)
+    assert printed == list(range(last_check + 1, last_check + 6))
+    assert "energy" not in odd[1].stdout
+    page = (catalogue.HERE / "README.md").read_text(encoding="utf-8")
+    assert "in the check that fails is shown below the checks" in " ".join(page.split())
 
 
 def test_pictures_are_drawn_where_the_list_says(odd):
