@@ -16,7 +16,13 @@ from lab.console import say
 
 def command_line():
     options = parser(__doc__)
-    options.add_argument("names", nargs="*", metavar="NAME", help=", ".join(catalogue.EXERCISES))
+    options.add_argument(
+        "names",
+        nargs="*",
+        type=catalogue.exercise,
+        metavar="NAME",
+        help=", ".join(catalogue.EXERCISES),
+    )
     options.add_argument(
         "--hint",
         nargs="?",
@@ -40,9 +46,6 @@ def command_line():
 def main(argv=None):
     options = command_line()
     args = options.parse_args(argv)
-    for name in args.names:
-        if name not in catalogue.EXERCISES:
-            options.error(f"{name}: expected one of {', '.join(catalogue.EXERCISES)}")
     if args.hand_in and args.names:
         options.error("--hand-in takes all exercises: leave out the names")
     with user_errors():

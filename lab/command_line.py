@@ -256,9 +256,9 @@ TRAINING = (
 
 
 def program():
-    """What was started: evaluate.py, or of a package its name, such as deploy.serve."""
-    script = Path(sys.argv[0])
-    return ".".join(script.parts[-3:-1]) if script.name == "__main__.py" else script.name
+    """What was started, as it was typed: evaluate.py, or after `python -m` such as deploy.serve."""
+    module = sys.modules["__main__"].__spec__  # none of a script
+    return module.name.removesuffix(".__main__") if module else Path(sys.argv[0]).name
 
 
 class Parser(argparse.ArgumentParser):

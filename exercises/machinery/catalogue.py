@@ -2,12 +2,20 @@
 
 import ast
 import re
+from argparse import ArgumentTypeError
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parents[1]
 EXERCISES = (
     "resize", "new_head", "training", "groups", "honest_split", "finetuning", "calibration",
 )  # fmt: skip
+
+
+def exercise(text):
+    """The name of an exercise, as an argument."""
+    if text not in EXERCISES:
+        raise ArgumentTypeError(f"{text}: expected one of {', '.join(EXERCISES)}")
+    return text
 
 
 def answer(name):

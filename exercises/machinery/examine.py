@@ -97,7 +97,8 @@ class Attempt:
         if not self.path.is_file():
             raise Wrong(
                 f"The file {catalogue.shown(self.path)} is not there.",
-                f"An empty one comes back with: python -m exercises.machinery.stubs {self.name}",
+                "An empty one comes back with: "
+                f".venv/bin/python -m exercises.machinery.stubs {self.name}",
             )
 
     def _loads(self):

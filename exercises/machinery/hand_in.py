@@ -12,8 +12,7 @@ import json
 import sys
 import tempfile
 import zipfile
-import zlib
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from exercises.machinery import catalogue, run
 from lab.command_line import parser, user_errors
@@ -48,30 +47,59 @@ def pack(outcomes, folder, to):
 
 
 def unpack(path, folder):
-    """The learner's files in an archive, into the folder; ValueError when it is none."""
+    """The learner's files in an archive, into the folder; ValueError when there are none."""
     try:
         with zipfile.ZipFile(path) as archive:
-            for name in catalogue.EXERCISES:
-                if f"{name}.py" in archive.namelist():
-                    with archive.open(f"{name}.py") as file:
-                        (folder / f"{name}.py").write_bytes(file.read(LARGEST))
-    except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError) as error:
+            members = _learners_files(archive.namelist())
+            for name, member in members.items():
+                with archive.open(member) as file:
+                    (folder / name).write_bytes(file.read(LARGEST))
+    except Exception as error:  # whatever a damaged archive makes zipfile trip over
         raise ValueError(f"{path}: expected an archive of `make hand-in`, found {error}") from error
+    if not members:
+        raise ValueError(f"{path}: expected resize.py or another exercise, found none")
+
+
+def _learners_files(members):
+    """File of an exercise -> its path in the archive, in whatever folder; the shallowest wins."""
+    wanted, found = {f"{name}.py" for name in catalogue.EXERCISES}, {}
+    for member in sorted(members, key=lambda path: path.count("/"), reverse=True):
+        path = PurePosixPath(member)
+        if path.name in wanted and path.parent.name not in ("answers", "checks"):
+            found[path.name] = member
+    return found
 
 
 def collected(paths):
-    """A row of the table for each archive: its name, checks passed, exercises done."""
+    """Archive -> the outcomes of its exercises, empty if unreadable; and what is said of those."""
+    found, complaints = {}, []
     for path in paths:
+        notice(str(path))
         with tempfile.TemporaryDirectory() as folder:
-            notice(str(path))
             try:
                 unpack(path, Path(folder))
             except ValueError as error:
                 notice(str(error))
-                continue
-            outcomes = run.run(catalogue.EXERCISES, Path(folder), Path(folder) / "drawn")
-            done = sum(outcome.passed for outcome in outcomes)
-            yield [path.stem, *[outcome.right for outcome in outcomes], done]
+                complaints.append(str(error))
+                found[path.stem] = []
+            else:
+                drawn = Path(folder) / "drawn"
+                found[path.stem] = run.run(catalogue.EXERCISES, Path(folder), drawn)
+    return found, complaints
+
+
+def table(found):
+    """The rows of the table: how many checks there are, then how many pass in each archive."""
+    yield ["hand-in", *catalogue.EXERCISES, "done"]
+    readable = [outcomes for outcomes in found.values() if outcomes]
+    for outcomes in readable[:1]:
+        yield ["out of", *[len(each.counted) for each in outcomes], len(outcomes)]
+    for author, outcomes in found.items():
+        if outcomes:
+            done = sum(each.passed for each in outcomes)
+            yield [author, *[each.right for each in outcomes], done]
+        else:
+            yield [author, *[""] * len(catalogue.EXERCISES), "unreadable"]
 
 
 def main(argv=None):
@@ -79,15 +107,19 @@ def main(argv=None):
     options.add_argument("folder", type=Path, help="with the archives, named after their authors")
     folder = options.parse_args(argv).folder
     with user_errors():
+        if not folder.is_dir():
+            raise ValueError(f"{folder}: expected a folder that is there")
         paths = sorted(folder.glob("*.zip"))
         if not paths:
             raise ValueError(f"{folder}: expected archives of `make hand-in`, found none")
-        table = io.StringIO()
-        writer = csv.writer(table, lineterminator="\n")
-        writer.writerow(["hand-in", *catalogue.EXERCISES, "done"])
-        writer.writerows(collected(paths))
-        replace_text(folder / "marks.csv", table.getvalue())
+        found, complaints = collected(paths)
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows(table(found))
+        replace_text(folder / "marks.csv", text.getvalue())
     say(folder / "marks.csv")
+    for complaint in complaints:
+        notice(complaint)
+    return 1 if complaints else 0
 
 
 if __name__ == "__main__":

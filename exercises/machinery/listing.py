@@ -34,7 +34,7 @@ def _in_a_line(outcome):
     if outcome.untouched:
         minutes, difficulty, lines = catalogue.effort(outcome.name)
         return f"yours to write: {minutes} minutes, {difficulty}, {lines} lines"
-    return f"{outcome.right} of {len(outcome.results)} checks pass"
+    return f"{outcome.right} of {len(outcome.counted)} checks pass"
 
 
 def _tell_one(outcome, folder, hints):

@@ -40,7 +40,13 @@ def lines_to_write(name):
 
 def main(argv=None):
     options = parser(__doc__)
-    options.add_argument("names", nargs="*", choices=[*catalogue.EXERCISES, []], metavar="NAME")
+    options.add_argument(
+        "names",
+        nargs="*",
+        type=catalogue.exercise,
+        metavar="NAME",
+        help=", ".join(catalogue.EXERCISES),
+    )
     names = options.parse_args(argv).names
     with user_errors():
         for name in names or catalogue.EXERCISES:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import zipfile
 import pytest
 
 from exercises.machinery import catalogue, examine, hand_in, run, stubs
+from exercises.machinery.checking import checks_of
 from exercises.machinery.examine import Attempt
 
 
@@ -35,7 +37,7 @@ HALF_DONE = stubs.stub("resize").replace(
 CHATTY = "print('{\"place\": 0}')\n" + begun(
     "groups", "def lrn(", "    import os\n    os.write(1, b'loud')\n    print('energy', 5)\n"
 )
-FAILING = begun("honest_split", "def leak(", "    tracks[10**6]\n")
+FAILING = begun("honest_split", "def leak(", "    print('six\\n' * 6)\n    tracks[10**6]\n")
 FILES = {
     "resize": HALF_DONE,
     "training": "import tensorflow as tf\n\ndef loss(scores, labels)\n    return 1\n",
@@ -136,6 +138,14 @@ def test_the_page_for_learners_has_the_effort_of_each_exercise(name):
     assert row.endswith(f"| {step} | {minutes} | {lines} | {difficulty} |")
 
 
+@pytest.mark.parametrize("page", ["README.md", "teaching.md"])
+def test_the_commands_of_a_page_run_without_an_environment_that_was_entered(page):
+    text = (catalogue.HERE / page).read_text(encoding="utf-8")
+    assert "-m exercises" in text
+    assert re.findall(r".*(?<!\.venv/bin/)\bpython (?=-m|\w+\.py).*", text) == []
+    assert re.findall(r".*(?<!-m )\bpytest .*", text.replace("not pytest", "")) == []
+
+
 def test_the_marks_are_as_check50_writes_them(odd):
     marks = json.loads((odd[0] / "marks.json").read_text(encoding="utf-8"))
     assert set(marks) == {"slug", "results", "version"}
@@ -158,6 +168,16 @@ def test_what_a_learner_prints_is_in_the_log_of_its_check(odd):
     assert log["groups.normalised"] == ["energy 5"]
 
 
+def test_what_is_printed_in_the_check_that_fails_stands_below_the_checks(odd):
+    lines = told(odd[1], "honest_split").splitlines()
+    printed = [place for place, line in enumerate(lines) if "your code printed:" in line]
+    last_check = max(place for place, line in enumerate(lines) if "(not looked at yet)" in line)
+    assert printed == list(range(last_check + 1, last_check + 6))
+    assert "energy" not in odd[1].stdout
+    page = (catalogue.HERE / "README.md").read_text(encoding="utf-8")
+    assert "in the check that fails is shown below the checks" in " ".join(page.split())
+
+
 def test_pictures_are_drawn_where_the_list_says(odd):
     assert (odd[0] / "drawn" / "groups.png").is_file()
     assert f"see {odd[0] / 'drawn' / 'groups.png'}" in odd[1].stdout
@@ -169,21 +189,76 @@ def test_the_archive_has_the_files_and_the_marks(odd):
         assert set(archive.namelist()) == {"marks.json", *(f"{name}.py" for name in FILES)}
 
 
-def test_archives_become_a_table_of_marks_found_anew(tmp_path, capsys):
-    with zipfile.ZipFile(tmp_path / "ada.zip", "w") as archive:
-        archive.writestr("marks.json", "{}")
-        for name in catalogue.EXERCISES:
-            archive.writestr(f"{name}.py", answer(name))
-        archive.writestr("../outside.py", "no")
-    (tmp_path / "broken.zip").write_bytes(b"PK no archive")
-    hand_in.main([str(tmp_path)])
-    table = (tmp_path / "marks.csv").read_text().splitlines()
-    assert table[0] == "hand-in," + ",".join(catalogue.EXERCISES) + ",done"
-    assert len(table) == 2
-    assert table[1].startswith("ada,")
-    assert table[1].endswith(",7")
-    assert "broken.zip: expected an archive" in capsys.readouterr().err
-    assert not (tmp_path.parent / "outside.py").exists()
+def packed(path, files):
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+
+
+@pytest.fixture(scope="module")
+def marked(tmp_path_factory):
+    """A folder of archives, of which some are none, the exit status, and what was said."""
+    folder = tmp_path_factory.mktemp("handed_in")
+    answers = {f"{name}.py": answer(name) for name in catalogue.EXERCISES}
+    packed(folder / "ada.zip", answers | {"marks.json": "{}", "../outside.py": "no"})
+    anew = {f"ben/exercises/{name}.py": stubs.stub(name) for name in catalogue.EXERCISES}
+    anew["ben/exercises/resize.py"] = HALF_DONE
+    kept = {f"ben/exercises/answers/{name}": text for name, text in answers.items()}
+    packed(folder / "ben.zip", kept | anew)
+    (folder / "broken.zip").write_bytes(b"PK no archive")
+    packed(folder / "empty.zip", {"essay.txt": "no", "exercises/answers/resize.py": "no"})
+    done = python("exercises.machinery.hand_in", str(folder))
+    rows = (folder / "marks.csv").read_text().splitlines()
+    return folder, done, {row.split(",")[0]: row.split(",")[1:] for row in rows}
+
+
+def test_archives_become_a_table_of_marks_found_anew(marked):
+    folder, done, rows = marked
+    assert list(rows) == ["hand-in", "out of", "ada", "ben", "broken", "empty"]
+    assert rows["hand-in"] == [*catalogue.EXERCISES, "done"]
+    assert rows["ada"] == rows["out of"]
+    assert rows["ada"][-1] == "7"
+    assert done.stdout == f"{folder / 'marks.csv'}\n"
+    assert not (folder.parent / "outside.py").exists()
+
+
+def test_only_checks_of_what_was_written_count(marked):
+    _, _, rows = marked
+    assert rows["out of"][:-1] == [str(len(checks_of(name))) for name in catalogue.EXERCISES]
+    assert rows["ben"][1:] == ["0"] * 7
+
+
+def test_an_archive_packed_anew_is_read_and_the_kept_answers_in_it_are_not(marked):
+    assert marked[2]["ben"][0] == "1"
+
+
+def test_an_archive_that_cannot_be_read_has_a_row_and_is_told_at_the_end(marked):
+    _, done, rows = marked
+    assert rows["broken"] == rows["empty"] == [*[""] * 7, "unreadable"]
+    broken, empty = done.stderr.splitlines()[-2:]
+    assert "broken.zip: expected an archive" in broken
+    assert "empty.zip: expected resize.py or another exercise, found none" in empty
+    assert done.returncode == 1
+
+
+@pytest.mark.parametrize("damage", ["cut", "locked", "folder"])
+def test_whatever_is_wrong_with_an_archive_is_one_sentence(damage, tmp_path):
+    path = tmp_path / "ada.zip"
+    if damage == "folder":
+        path.mkdir()
+    else:
+        packed(path, {"resize.py": HALF_DONE})
+        data = bytearray(path.read_bytes())
+        directory = data.rindex(b"PK\x01\x02")
+        data[directory + 8] |= damage == "locked"  # the mark of a password
+        path.write_bytes(data[:directory] if damage == "cut" else data)
+    with pytest.raises(ValueError, match=r"ada\.zip: expected an archive of `make hand-in`"):
+        hand_in.unpack(path, tmp_path)
+
+
+def test_the_list_counts_the_same_checks_as_the_marks(odd):
+    count = len(checks_of("resize"))
+    assert odd[1].stdout.splitlines()[0].endswith(f"1 of {count} checks pass")
 
 
 def test_code_that_hangs_or_ends_python_hides_no_other(tmp_path, monkeypatch):
@@ -226,5 +301,16 @@ def test_a_loop_that_never_ends_is_told_with_its_line(tmp_path, monkeypatch):
 def test_a_wrong_argument_is_one_line(arguments, words):
     done = python("exercises", *arguments)
     assert done.returncode == 2
+    assert done.stderr.startswith("exercises: ")
     assert words in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_folder_to_collect_from_is_there_and_has_archives(there, tmp_path, capsys):
+    folder = tmp_path if there else tmp_path / "nowhere"
+    with pytest.raises(SystemExit) as stop:
+        hand_in.main([str(folder)])
+    expected = "archives of `make hand-in`, found none" if there else "a folder that is there"
+    assert stop.value.code == 2
+    assert capsys.readouterr().err.endswith(f"{folder}: expected {expected}\n")

@@ -46,3 +46,11 @@ def test_an_exercise_comes_back_and_the_others_stay(tmp_path, monkeypatch, capsy
     stubs.main(["resize"])
     assert "about 1 line." in (tmp_path / "resize.py").read_text()
     assert "resize.py" in capsys.readouterr().out
+
+
+def test_an_unknown_name_is_told_those_that_there_are(capsys):
+    with pytest.raises(SystemExit) as stop:
+        stubs.main(["resise"])
+    assert stop.value.code == 2
+    names = ", ".join(catalogue.EXERCISES)
+    assert f"resise: expected one of {names} (see" in capsys.readouterr().err
