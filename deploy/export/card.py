@@ -41,7 +41,7 @@ def described(run, shown, figures):
         "temperature": record.temperature,
         "strangeness": run.usual is not None,
         "side": run.network.module.INPUT_SIZE,
-        "weights": record.weights.model_dump(),
+        "weights": {**record.weights.model_dump(), "path": _name(record.weights.path)},
         "compared_on": {"data": shown.data, "held_out": shown.held_out},
         "files": figures,
         "versions": {each: version(packages[each][0]) for each in sorted(opened_with)},
@@ -54,7 +54,7 @@ def page(run, export):
     environment = jinja2.Environment(
         trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
-    environment.filters |= {"readable": readable, "line": _escaped}
+    environment.filters |= {"readable": readable, "line": _escaped, "name": _name}
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         run=run,
         record=run.record,
@@ -63,6 +63,11 @@ def page(run, export):
         licence=LICENCES.get(network.name, "see the model's page at keras.applications"),
         signs=network.subject == "signs",
     )
+
+
+def _name(path):
+    """Of a file; where it lay is nobody's business."""
+    return Path(path).name
 
 
 def _escaped(text):

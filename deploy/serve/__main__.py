@@ -32,9 +32,7 @@ def listening(host, number):
         return socket.create_server((host, number), family=family)
     except OSError as error:
         problem = error.strerror or error
-        raise ValueError(
-            f"{host} port {number}: {problem}: name others with --host and --port"
-        ) from None
+        raise ValueError(f"{host} port {number}: {problem}: name another with --port") from None
 
 
 def configured(app):

@@ -26,15 +26,15 @@ PLOTS = {
         "on, it only remembers.",
     ),
     "confusion": (
-        "Confusion",
+        "Confusion, validation",
         "A good classifier is a blue diagonal; dark orange cells are classes it takes for others.",
     ),
     "mistakes": (
-        "Worst mistakes",
+        "Worst mistakes, validation",
         "What it was surest of and wrong about: bad pictures, wrong labels, or classes too alike?",
     ),
     "reliability": (
-        "Reliability",
+        "Reliability, validation",
         "A bar that ends within its black range: it is right as often as it says. One that ends "
         "below: trust it less than it trusts itself.",
     ),

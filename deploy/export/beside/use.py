@@ -11,6 +11,7 @@ python use.py savedmodel picture.jpg ...
 """
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -58,6 +59,7 @@ def load_litert(path):
 
 
 def load_savedmodel(path):
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import tensorflow as tf
 
     model = tf.saved_model.load(path)
@@ -81,10 +83,17 @@ def squared(picture, side):
 
 def main(path, *pictures):
     names = json.loads(Path(__file__).with_name("export.json").read_text("utf-8"))["names"]
+    if not Path(path).exists():
+        sys.exit(f"{path} is not there")
     classify = load(path)
     for picture in pictures:
-        with Image.open(picture) as image:
-            found = classify(np.asarray(ImageOps.exif_transpose(image).convert("RGB")))
+        try:
+            with Image.open(picture) as image:
+                pixels = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+        except OSError as error:
+            print(f"{picture}: no picture: {error}", file=sys.stderr)
+            continue
+        found = classify(pixels)
         print(picture)
         if found.get("strangeness", 0) > 1:
             print(f"  unlike anything it was trained on (strangeness {found['strangeness']:.1f})")
