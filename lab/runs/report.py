@@ -26,15 +26,15 @@ PLOTS = {
         "on, it only remembers.",
     ),
     "confusion": (
-        "Confusion, validation",
+        "Confusion",
         "A good classifier is a blue diagonal; dark orange cells are classes it takes for others.",
     ),
     "mistakes": (
-        "Worst mistakes, validation",
+        "Worst mistakes",
         "What it was surest of and wrong about: bad pictures, wrong labels, or classes too alike?",
     ),
     "reliability": (
-        "Reliability, validation",
+        "Reliability",
         "A bar that ends within its black range: it is right as often as it says. One that ends "
         "below: trust it less than it trusts itself.",
     ),
@@ -48,6 +48,7 @@ PLOTS = {
         "Classes with short bars are learned from few pictures, and judged by few.",
     ),
 }
+JUDGED = ("confusion", "mistakes", "reliability")  # drawn of either side
 # What was kept apart -> what an accuracy on the validation pictures means.
 SPLITS = {
     "tracks": "none of them of a sign it was trained on: all pictures of one sign are on one side "
@@ -201,9 +202,10 @@ def _in_order(names):
 def _plot(name, content):
     plot = name.removeprefix("test_")
     heading, caption = PLOTS.get(plot, (plot.replace("_", " "), ""))
+    side = "test set" if plot != name else "validation" if plot in JUDGED else None
     width = int.from_bytes(content[16:20])  # where every PNG file tells it
     return {
-        "heading": heading if plot == name else f"{heading}, test set",
+        "heading": f"{heading}, {side}" if side else heading,
         "caption": caption,
         "content": base64.b64encode(content).decode(),
         "width": round(width / SHARP),

@@ -107,7 +107,11 @@ def test_what_it_reads_cannot_become_a_tag(run):
 def test_plots_come_in_order_with_captions_and_unknown_ones_last(run):
     found = page(run)
     alts = [image["alt"] for image in found.all("img")]
-    assert [alt.split(".")[0] for alt in alts] == ["Learning curves", "Worst mistakes", "zebra"]
+    assert [alt.split(".")[0] for alt in alts] == [
+        "Learning curves",
+        "Worst mistakes, validation",
+        "zebra",
+    ]
     assert "it only remembers" in found.text
 
 
@@ -180,7 +184,7 @@ def test_plots_of_the_test_set_come_before_those_of_validation(run):
     alts = [image["alt"] for image in page(run).all("img")]
     assert [alt.split(".")[0] for alt in alts][1:3] == [
         "Worst mistakes, test set",
-        "Worst mistakes",
+        "Worst mistakes, validation",
     ]
 
 
