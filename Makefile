@@ -20,7 +20,7 @@ demo: .venv/installed ## steps 3 and 4 without any file or network
 	@echo "    python imagenet_inference.py"
 
 test: .venv/installed-tests ## five minutes
-	$(HERE) -m pytest -q -n 2 --dist loadfile
+	$(HERE) -m pytest -q -n 2 --dist loadfile --ignore tests/deploy
 
 lint: .venv/installed-tests
 	$(HERE) -m ruff check .
