@@ -19,7 +19,7 @@ demo: .venv/installed ## steps 3 and 4 without any file or network
 	@echo "    python download.py"
 	@echo "    python imagenet_inference.py"
 
-test: .venv/installed-tests ## five minutes
+test: .venv/installed-tests ## five to seven minutes
 	$(HERE) -m pytest -q -n 2 --dist loadfile --ignore tests/deploy
 
 lint: .venv/installed-tests
@@ -41,7 +41,7 @@ guide-check: .venv/installed-guide ## minutes: is every page up to date, does ev
 	$(HERE) -m guide.build --check
 	$(HERE) -m pytest -q -m slow tests/guide
 
-notebooks: .venv/installed-guide ## executes a copy of each, a few minutes each
+notebooks: .venv/installed-guide ## executes a copy of each, five minutes
 	$(HERE) -m guide.build.execute
 
 site: .venv/installed-guide ## guide and reference as web pages, in site/index.html
