@@ -61,7 +61,6 @@ def command_line():
         "of ray: graphics cards for each of them (default: 1 where there are any)",
         **number,
     )
-    options.prog = "deploy.embed"
     options.set_defaults(network=None, out="embedded")
     return options
 

@@ -112,7 +112,7 @@ def check_zip(path):
 
 
 def check_weights(path):
-    from lab import device  # TensorFlow: seconds
+    from lab import device  # first, so that TensorFlow, which takes seconds, loads quietly
 
     device.prepare()
     from alexnet import load_weights

@@ -137,7 +137,9 @@ def _batches(examples, training, args, epochs_done):
             return of.map(lambda device: (rows[device::devices], number))
 
         epochs = tf.data.Dataset.range(epochs_done, args.epochs)
-        batches = epochs.flat_map(epoch).flat_map(shares)
+        batches = epochs.flat_map(epoch)
+        if devices > 1:  # a head's step is so short that sharing with nobody is a tenth of it
+            batches = batches.flat_map(shares)
         return batches.map(examples.batch, num_parallel_calls=2).prefetch(4)
 
     return part
