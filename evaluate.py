@@ -27,7 +27,7 @@ WITHOUT = "leave --calibrate out, which needs what the run was trained on"
 def command_line():
     options = parser(
         __doc__, "--run", "--data", "--skip-broken", "--limit", "--weights", "--preprocess",
-        "--precision", "--no-cache", "--seed", "--out", "--demo",
+        "--precision", "--no-cache", "--seed", "--demo",
     )  # fmt: skip
     options.set_defaults(run="runs/latest", preprocess=None, precision=None)
     options.add_argument(
@@ -37,6 +37,9 @@ def command_line():
     )
     options.add_argument(
         "--assert-accuracy", type=fraction, metavar="X", help="exit with 1 when accuracy is below X"
+    )
+    options.add_argument(
+        "--out", metavar="DIR", help="where figures and plots go (default: the folder of the run)"
     )
     options.add_argument("--list", action="store_true", help="show the runs there are and stop")
     return options

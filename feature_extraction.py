@@ -78,7 +78,7 @@ def main(argv=None):
         run = args.run and load(args.run, args.weights, args.preprocess, args.demo)
         demo = run.record.demo if run else args.demo
         draw = partial(stand_ins.pictures, run.network.subject if run else "signs")
-        pictures = inputs.named(args.pictures, PICTURES, demo, draw)
+        pictures = inputs.named(args.pictures, PICTURES, demo, draw, args.skip_broken)
         if not run:
             notice("The new layer is untrained; name a trained one: --run runs/latest")
             weights = inputs.weights(ALEXNET, args.weights, args.demo)

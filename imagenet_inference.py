@@ -52,7 +52,8 @@ def main(argv=None):
     from lab.runs import predictions
 
     with user_errors():
-        pictures = inputs.named(args.pictures, PICTURES, args.demo, stand_ins.photographs)
+        draw = stand_ins.photographs
+        pictures = inputs.named(args.pictures, PICTURES, args.demo, draw, args.skip_broken)
         weights = inputs.weights(ALEXNET, args.weights, args.demo)
         notice(f"Computing on the {device.name()}")
 

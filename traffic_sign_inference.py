@@ -37,7 +37,8 @@ def main(argv=None):
     from lab.runs import predictions
 
     with user_errors():
-        signs = inputs.named(args.pictures, PICTURES, args.demo, stand_ins.signs)
+        draw = stand_ins.signs
+        signs = inputs.named(args.pictures, PICTURES, args.demo, draw, args.skip_broken)
         weights = inputs.weights(ALEXNET, args.weights, args.demo)
         notice(f"Computing on the {device.name()}")
 

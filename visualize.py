@@ -61,7 +61,7 @@ def lay_out(features, seed):
     return TSNE(perplexity=min(30, count / 4), random_state=seed).fit_transform(coarse)
 
 
-def read_pictures(paths, demo, subject="signs"):
+def read_pictures(paths, demo, subject="signs", skip_broken=False):
     """Name -> uint8 RGB [h, w, 3]. The names will be part of file names."""
     from lab import inputs
     from lab.demo import stand_ins
@@ -69,7 +69,7 @@ def read_pictures(paths, demo, subject="signs"):
     def draw():
         return stand_ins.pictures(subject) | stand_ins.photographs()
 
-    named = inputs.named(paths, PICTURES, demo, draw)
+    named = inputs.named(paths, PICTURES, demo, draw, skip_broken)
     pictures = {Path(name).stem: inputs.decoded(picture) for name, picture in named.items()}
     if len(pictures) < len(named):
         raise ValueError("two pictures have one name, so would their drawings: rename one")
@@ -167,7 +167,9 @@ def main(argv=None):
         layer, convention = None, args.preprocess or "caffe"
         if run:
             layer, convention = run.layer, run.convention
-        pictures = network.layered and read_pictures(args.pictures, demo, network.subject)
+        pictures = network.layered and read_pictures(
+            args.pictures, demo, network.subject, args.skip_broken
+        )
         dataset = read_map(args, network.subject) if args.data or args.demo else None
         weights = run.weights if run else inputs.weights(network, args.weights, args.demo)
         args.out = args.out or Path(run.folder if run else "runs", "seen")

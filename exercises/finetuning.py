@@ -1,6 +1,6 @@
 """Exercise 6: let the network learn, from a layer of your choice up.
 
-40 minutes, medium, 21 lines to write. Belongs to step 5 of the lab.
+40 minutes, medium, 21 lines to write. Belongs to chapter 5 of the guide.
 
 In fine-tuning the new head is trained already, and now layers below it learn as well, in small
 steps. Which variables train is all the difference to feature extraction. Write

@@ -1,6 +1,6 @@
 """Exercise 4: two groups, and neighbours that damp each other.
 
-60 minutes, hard, 11 lines to write. Belongs to step 1 of the lab.
+60 minutes, hard, 11 lines to write. Belongs to chapter 1 of the guide.
 
 In 2012 AlexNet was cut in two to fit on two graphics cards: the first half of conv2's kernels sees
 the first half of the channels only, the second half the second. And after conv1 and conv2 strong

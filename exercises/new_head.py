@@ -1,6 +1,6 @@
 """Exercise 2: a new last layer.
 
-20 minutes, easy, 8 lines to write. Belongs to step 3 of the lab.
+20 minutes, easy, 8 lines to write. Belongs to chapter 3 of the guide.
 
 AlexNet's last layer gives scores to 1000 things, and traffic signs are none of them. Everything
 below it stays; a new layer with one score for each of our classes takes its place:

@@ -1,6 +1,6 @@
 """Exercise 1: a picture as AlexNet wants it.
 
-30 minutes, easy, 11 lines to write. Belongs to step 1 of the lab.
+30 minutes, easy, 11 lines to write. Belongs to chapter 1 of the guide.
 
 AlexNet takes pictures of 227 x 227 pixels, blue before green before red, minus the average pixel of
 ImageNet. A traffic sign of `train.p` has 32 x 32 pixels, red first. Write what lies between:

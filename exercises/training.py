@@ -1,6 +1,6 @@
 """Exercise 3: training, from the loss to the validation.
 
-40 minutes, medium, 14 lines to write. Belongs to step 4 of the lab.
+40 minutes, medium, 14 lines to write. Belongs to chapter 4 of the guide.
 
 The network below is frozen, and what it says about each picture has been kept: features. Only the
 head is left to train. Write what Keras's `fit` would hide:

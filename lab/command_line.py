@@ -222,7 +222,7 @@ OPTIONS = {
         "metavar": "X",
         "help": "share of the data kept for validation (default: %(default)s)",
     },
-    "--out": {"metavar": "DIR", "help": "where results go"},
+    "--out": {"metavar": "DIR", "help": "where results go (default: %(default)s)"},
     "--name": {"metavar": "NAME", "help": "of the run's folder (default: the time)"},
     "--resume": {
         "action": "store_true",
@@ -246,7 +246,7 @@ OPTIONS = {
 }
 
 # Those of every script that names pictures.
-NAMING = ("--weights", "--preprocess", "--top", "--figure", "--csv", "--demo")
+NAMING = ("--weights", "--preprocess", "--top", "--figure", "--csv", "--skip-broken", "--demo")
 # Those of every training.
 TRAINING = (
     "--network", "--weights", "--layer", "--preprocess", "--data", "--skip-broken", "--limit",

@@ -10,6 +10,7 @@ import numpy as np
 
 from lab.console import counted
 from lab.data import images, sources
+from lab.data.dataset import without
 from lab.demo import stand_ins
 from lab.downloads.assets import ASSETS
 
@@ -86,18 +87,19 @@ def limited(pictures, args):
     return pictures.take(splits.stratified_subset(pictures, args.limit, args.seed))
 
 
-def picture_files(paths, default, demo=False):
+def picture_files(paths, default, demo=False, skip_broken=False):
     """Name -> file of the pictures `paths`, or of `default`; None for what `demo` makes up.
 
     A folder stands for the pictures below it. Raises OSError or ValueError for what is not there or
-    no picture, judged by the heads of the files.
+    no picture, judged by the heads of the files; with `skip_broken` nothing is judged.
     """
     if demo and not paths:
         return None
     places = [found(path, "name another", "try --demo") for path in paths or default]
     files = [file for place in places for file in _pictures(place)]
-    for file in files:
-        images.check(file)
+    if not skip_broken:
+        for file in files:
+            images.check(file)
     return {str(file): file for file in files}
 
 
@@ -111,13 +113,24 @@ def _pictures(path):
     return files
 
 
-def named(paths, default, demo, stand_in):
+def named(paths, default, demo, stand_in, skip_broken=False):
     """Name -> picture, uint8 RGB [h, w, 3] or the path of a file, of `paths`, or of `default`.
 
-    With `demo` and no path what `stand_in` makes up; else see `picture_files`.
+    With `demo` and no path what `stand_in` makes up; else see `picture_files`. With `skip_broken`
+    broken ones are named on stderr and left out; ValueError when no other is left.
     """
-    files = picture_files(paths, default, demo)
-    return stand_in() if files is None else files
+    files = picture_files(paths, default, demo, skip_broken)
+    if files is None:
+        return stand_in()
+    return _whole(files) if skip_broken else files
+
+
+def _whole(files):
+    """Those of `files`, name -> file, that can be read to their end."""
+    names = [*files]
+    broken = {row: names[row] for row in images.broken([*files.values()], decode=True)}
+    rows = without("pictures", broken, len(names), skip_broken=True)
+    return {names[row]: files[names[row]] for row in rows}
 
 
 def in_batches(classify, pictures, size=32):

@@ -126,6 +126,21 @@ def test_what_is_no_picture_is_said_of_the_first(places):
         inputs.picture_files(["a.png"], [])
 
 
+def test_broken_pictures_are_left_out_when_that_is_asked_for(places, capsys):
+    for name in "abc":
+        path = places / f"here/{name}.png"
+        Image.effect_noise((64, 64), 50).save(path)
+        if name != "b":
+            path.write_bytes(path.read_bytes()[:1000])  # the head is whole
+    assert len(inputs.named(["."], [], False, None)) == 3
+    assert inputs.named(["."], [], False, None, skip_broken=True) == {"b.png": Path("b.png")}
+    said = "pictures: 2 of 3 pictures cannot be read: a.png, c.png; left out"
+    assert said in capsys.readouterr().err
+    (places / "here/b.png").unlink()
+    with pytest.raises(ValueError, match=r"2 of 2 .* name others"):
+        inputs.named(["."], [], False, None, skip_broken=True)
+
+
 def test_weights_are_read_from_where_they_were_found(places, monkeypatch):
     (places / "lab/bvlc-alexnet.npy").touch()
     monkeypatch.setattr("alexnet.load_weights", lambda path: path)

@@ -21,15 +21,14 @@ TOGETHER = 4096  # picture files a shard: 32 MB of fc7
 
 
 def command_line():
-    options = parser(
-        __doc__, "--run", "--network", "--weights", "--layer", "--precision", "--out", "--demo"
-    )
+    options = parser(__doc__, "--run", "--weights", "--layer", "--precision", "--out", "--demo")
 
     def add(name, text, **settings):
         options.add_argument(name, help=text, **settings)
 
     number = {"type": whole_number, "metavar": "N"}
     options.add_argument("sources", nargs="+", metavar="PICTURES", help="see above")
+    add("--network", "a network alone: alexnet, vgg16, or keras:NAME", metavar="NAME")
     add(
         "--what",
         "what is told of each picture (default: %(default)s)",
@@ -61,7 +60,7 @@ def command_line():
         "of ray: graphics cards for each of them (default: 1 where there are any)",
         **number,
     )
-    options.set_defaults(network=None, out="embedded")
+    options.set_defaults(out="embedded")
     return options
 
 

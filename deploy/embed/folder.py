@@ -26,9 +26,9 @@ class Folder:
     def __reduce__(self):
         return Folder, (self.url,)
 
-    def names(self, below):
-        """The names of the files in the folder `below` this one; none where it is not there."""
-        place = f"{self.path}/{below}"
+    def names(self, below=""):
+        """The names in the folder `below` this one, or in this; none where it is not there."""
+        place = f"{self.path}/{below}".rstrip("/")
         self.fs.invalidate_cache(place)
         with suppress(FileNotFoundError):
             return {Path(path).name for path in self.fs.ls(place, detail=False)}

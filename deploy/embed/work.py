@@ -23,6 +23,7 @@ def done(args):
     Raises OSError or ValueError, one line.
     """
     folder = Folder(args.out)
+    _check_ours(folder)
     files = sources.listed(args.sources, leave_out=folder.url)
     reading.check(files, args.column)
     asked = _asked(args)
@@ -31,6 +32,16 @@ def done(args):
         table = _agreed(args, folder, files, model)
         _compute(args, asked, model, folder, table)
         return [*_told(args, folder, len(plan.sizes(table)))]
+
+
+def _check_ours(folder):
+    """ValueError when a folder holds other files and no plan."""
+    names = {name for name in folder.names() if name != "lock" and not name.startswith(".")}
+    if names and plan.FILE not in names:
+        raise ValueError(
+            f"{folder}: expected a new folder, or one that this command began, found "
+            f"{min(names)}: name another --out"
+        )
 
 
 def _asked(args):
@@ -86,11 +97,15 @@ def _told(args, folder, count):
     """Lines about all shards, once the pictures that were broken in any of them are listed."""
     with ThreadPoolExecutor(32) as pool:  # object storage takes its time for each
         outcomes = [*pool.map(partial(plan.outcome, folder, args.what), range(count))]
+    pictures = sum(rows for rows, _ in outcomes)
     broken = [row for _, rows in outcomes for row in rows]
-    yield f"{sum(rows for rows, _ in outcomes):,} pictures: {folder}/{args.what}"
     if broken:
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows([("path", "member", "reason"), *broken])
         with folder.writing(BROKEN) as path:
             path.write_text(text.getvalue(), encoding="utf-8")
+    if broken and not pictures:
+        raise ValueError(f"expected pictures, found none that can be read: see {folder}/{BROKEN}")
+    yield f"{pictures:,} pictures: {folder}/{args.what}"
+    if broken:
         yield f"{len(broken):,} broken: {folder}/{BROKEN}"

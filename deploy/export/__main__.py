@@ -44,9 +44,10 @@ def command_line():
 
 
 def free(folder):
-    """ValueError unless `folder` can be written: there is none, or an export to be replaced."""
-    if folder.exists() and not (folder / "export.json").is_file():
-        raise ValueError(f"{folder}: is there already and is no export; name another with --to")
+    """ValueError unless `folder` can be written: there is nothing, or an export to be replaced."""
+    empty = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
+    if not empty and not (folder / "export.json").is_file():
+        raise ValueError(f"{folder} is there already and is no export: name another with --to")
 
 
 def main(argv=None):

@@ -79,7 +79,8 @@ def main(argv=None):
         run = load(args.run, args.weights)
         app = build(Classifier(run, args.top), Limits(queue=args.queue))
         host, number = listener.getsockname()[:2]
-        notice(f"{run.folder}: http://{f'[{host}]' if ':' in host else host}:{number}")
+        place = f"[{host}]" if ":" in host else host
+        notice(f"{run.folder}: http://{place}:{number}, warming up")
         uvicorn.Server(configured(app)).run([listener])
 
 

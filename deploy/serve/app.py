@@ -224,4 +224,5 @@ def _result(file, answer):
     if not isinstance(answer, ValueError):
         return Named(file=file.name, **answer.model_dump())
     kinds = {NoPicture: 415, TooLarge: 413}
-    return Refused(file=file.name, status=kinds.get(type(answer), 422), detail=str(answer))
+    detail = str(answer).removeprefix(f"{file.name}: ")
+    return Refused(file=file.name, status=kinds.get(type(answer), 422), detail=detail)

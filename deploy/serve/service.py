@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 
 from deploy.serve.batcher import Batcher
 from deploy.serve.classifier import Answer
+from lab.console import notice
 
 
 class Full(Exception):
@@ -35,6 +36,7 @@ class Service:
         try:
             await asyncio.to_thread(self.classifier.warm_up)
             self.state = "ready"
+            notice("Ready")
         except Exception as error:
             self.state = f"failed: {type(error).__name__}"
             logging.exception("It cannot warm up")

@@ -1,6 +1,6 @@
 """Exercise 7: probabilities that can be believed.
 
-40 minutes, medium, 12 lines to write. Belongs to step 6 of the lab.
+40 minutes, medium, 12 lines to write. Belongs to chapter 6 of the guide.
 
 A network that says "stop sign, 0.9" ten times should be right nine times. Most say 0.99 and are
 right less often. One number mends much of it: scores divided by a *temperature* above 1 make less

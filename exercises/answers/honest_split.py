@@ -1,6 +1,6 @@
 """Exercise 5: a split that does not lie.
 
-30 minutes, medium, 8 lines to write. Belongs to step 4 of the lab.
+30 minutes, medium, 8 lines to write. Belongs to chapter 4 of the guide.
 
 The signs of `train.p` were filmed: thirty frames of one sign, from ever nearer, are a *track*. When
 some frames of a track train and others validate, accuracy says how well signs were remembered, not

@@ -126,7 +126,9 @@ def without(path, broken, count, skip_broken):
         named = ", ".join(shown(name) for name in list(broken.values())[:3])
         found = f"{path}: {len(broken)} of {count} pictures cannot be read: {named}"
         found += ", ..." if len(broken) > 3 else ""
-        if not skip_broken or len(broken) == count:
+        if len(broken) == count:
+            raise ValueError(f"{found}; name others")
+        if not skip_broken:
             raise ValueError(f"{found}; mend them or leave them out with --skip-broken")
         notice(f"{found}; left out")
     return np.setdiff1d(np.arange(count), list(broken))

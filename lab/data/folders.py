@@ -1,7 +1,5 @@
 """A folder with one subfolder of pictures a class."""
 
-from functools import partial
-
 import numpy as np
 
 from lab.data import images
@@ -24,8 +22,7 @@ def load(path, skip_broken):
     for named in [*folders, *paths]:
         check_name(named)
     labels = np.repeat(np.arange(len(folders)), [len(files) for files in pictures])
-    flags = images.in_threads(partial(_is_broken, decode=skip_broken), paths)
-    broken = {row: paths[row].relative_to(path) for row, flag in enumerate(flags) if flag}
+    broken = {row: paths[row].relative_to(path) for row in images.broken(paths, skip_broken)}
     whole = without(path, broken, len(paths), skip_broken)
     dataset = Dataset(paths, labels, [folder.name for folder in folders]).take(whole)
     empty = np.setdiff1d(np.arange(len(folders)), dataset.labels)
@@ -37,15 +34,3 @@ def load(path, skip_broken):
 
 def _visible(folder):
     return (file for file in folder.iterdir() if not file.name.startswith("."))
-
-
-def _is_broken(file, decode):
-    """Is `file` no picture? Only its head is looked at, or, slowly, with `decode` all of it."""
-    try:
-        if decode:
-            images.read(file, at_least=1)
-        else:
-            images.check(file)
-    except (OSError, ValueError):
-        return True
-    return False

@@ -81,6 +81,19 @@ def in_threads(function, paths):
             yield from pool.map(function, paths[start : start + 1000])
 
 
+def broken(paths, decode):
+    """The rows of `paths` that hold no picture: by their heads, with `decode` by all they hold."""
+
+    def is_broken(path):
+        try:
+            read(path, at_least=1) if decode else check(path)
+        except (OSError, ValueError):
+            return True
+        return False
+
+    return [row for row, flag in enumerate(in_threads(is_broken, paths)) if flag]
+
+
 def digest(pictures):
     """Names these pictures, in this order, by their content: sha256.
 

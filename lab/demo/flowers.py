@@ -401,7 +401,12 @@ def sheet(seed=0, columns=10, side=150):
 
 
 def write_folder(folder, seed=0, count=20):
-    """A folder of pictures as people have it: `count` of each kind in a subfolder of its name."""
+    """A folder of pictures as people have it: `count` of each kind in a subfolder of its name.
+
+    ValueError when it is there already.
+    """
+    if Path(folder).exists():
+        raise ValueError(f"{folder} is there already: name another, or remove it")
     for label, name in enumerate(KINDS):
         place = Path(folder, name)
         place.mkdir(parents=True)

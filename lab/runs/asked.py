@@ -26,7 +26,8 @@ def check(args, pictures=(), data=None):
         folders.check_free(args.out, args.name)
     if "pictures" in asked:
         # The lessons' own pictures are for looking at layers.
-        inputs.picture_files(args.pictures, pictures if network.layered else (), demo)
+        default = pictures if network.layered else ()
+        inputs.picture_files(args.pictures, default, demo, args.skip_broken)
     if asked.get("data") or data:
         inputs.data_file(args.data, data, demo)
     inputs.weights_file(network, weights, demo)
@@ -40,6 +41,9 @@ def run(folder, weights=None, preprocess=None, demo=False):
     Raises FileNotFoundError or ValueError: what it was trained with and what was asked for.
     """
     folder = folders.found(folder)
+    near = None if folder.exists() else folders.near(folder)
+    if near:
+        raise FileNotFoundError(f"{folder} is not there: did you mean {near}?")
     record = records.read(folder)
     if not record.ended:
         last = folders.latest(folder.parent) == folder

@@ -5,6 +5,7 @@ Nothing here needs TensorFlow, so that what is wrong with a name is said at once
 
 from contextlib import contextmanager
 from datetime import UTC
+from difflib import get_close_matches
 from pathlib import Path
 from shutil import rmtree
 from tempfile import TemporaryFile
@@ -29,6 +30,13 @@ def found(folder):
 def latest(out):
     """The folder in `out` whose training was begun last, or None."""
     return max(all_in(out), key=_begun, default=None)
+
+
+def near(folder):
+    """The run that was meant by a folder that is not there; None when no name is like it."""
+    runs = [*all_in(folder.parent), *all_in(folder.parent / "runs")]
+    alike = get_close_matches(folder.name, [run.name for run in runs], 1)
+    return next((run for run in runs if run.name in alike), None)
 
 
 def all_in(out):

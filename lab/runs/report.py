@@ -108,6 +108,7 @@ def page(record, evaluation, classes, epochs, plots):
         sets=sets,
         figures={key: name for key, name in FIGURES.items() if key in known},
         expected=EXPECTED[record["split"]["kind"]],
+        temperature=evaluation.get("temperature", 1.0),
         plots=[_plot(name, plots[name]) for name in _in_order(plots)],
         classes=sorted(classes, key=_hardness),
         command=_repeatable(record["command"]),
@@ -236,6 +237,7 @@ def _repeatable(command):
 def _recipe(record):
     """All that the figures of a run may depend on, but for its arguments: name -> value."""
     facts = {name: record.get(key) for key, name in FACTS.items()}
+    facts["temperature"] = _figure(float(record.get("temperature", 1)))
     for group in ("weights", "data", "split", "versions"):
         facts |= {f"{group} {key}": value for key, value in record[group].items()}
     return {name: value for name, value in facts.items() if value is not None}

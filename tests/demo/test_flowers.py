@@ -127,6 +127,7 @@ def test_the_folder_command_writes_a_subfolder_a_kind_and_takes_no_other_place(t
     assert {path.parent.name for path in found} == {*KINDS}
     again = command("--folder", tmp_path / "mine")
     assert (again.returncode, again.stderr.count("\n")) == (2, 1)
+    assert "mine is there already: name another" in again.stderr
 
 
 # ---- what flowers asked of the drawing kit ------------------------------------------------------

@@ -247,6 +247,22 @@ WHOLE = {name: content for name, content in PICTURES.items() if name > "01.png"}
 SOME = {"00.png": CUT, "01.png": TEXT} | WHOLE
 
 
+def test_a_folder_of_other_files_is_left_alone(place, complaint):
+    Path("letters").mkdir()
+    Path("letters/dear.txt").touch()
+    assert "found dear.txt: name another --out" in complaint("pictures", out="letters")
+    assert [path.name for path in Path("letters").iterdir()] == ["dear.txt"]
+
+
+def test_where_no_picture_can_be_read_nothing_was_done(place, seen, capsys):
+    for name in PICTURES:
+        Path("pictures", name).write_bytes(TEXT)
+    with pytest.raises(SystemExit, match="2"):
+        embed("pictures")
+    assert "found none that can be read: see" in capsys.readouterr().err
+    assert len(broken()) == len(PICTURES)
+
+
 def test_broken_pictures_are_listed_with_reasons_and_hurt_no_other(place, seen):
     for name, content in SOME.items():
         Path("pictures", name).write_bytes(content)

@@ -218,7 +218,7 @@ def test_what_fails_leaves_the_former_export_as_it_was(trained, monkeypatch, cap
 def test_other_folders_are_not_written_over(trained, tmp_path, capsys):
     (tmp_path / "precious.txt").write_text("mine")
     line = complaint(capsys, "--run", trained, "--to", tmp_path)
-    assert "is there already and is no export; name another with --to" in line
+    assert "is there already and is no export: name another with --to" in line
 
 
 def test_packages_that_are_missing_are_named_with_the_remedy(trained, monkeypatch, capsys):

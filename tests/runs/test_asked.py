@@ -43,7 +43,7 @@ def run(place):
 
 
 def args(**named):
-    usual = {"weights": None, "preprocess": None, "demo": False}
+    usual = {"weights": None, "preprocess": None, "demo": False, "skip_broken": False}
     return Namespace(**usual | named)
 
 
@@ -114,15 +114,20 @@ def test_weights_of_a_run_that_are_gone_are_named_without_demo(run, place):
         ({"pictures": ["dog.png", "cat.png"]}, "cat.png is not there"),
         ({"data": "signs"}, "signs is not there"),
         ({"pictures": ["train.p"]}, "train.p: expected a picture"),
+        ({"run": "rum"}, "rum is not there: did you mean run?"),
+        ({"run": "fist-try"}, "fist-try is not there: did you mean runs/first-try?"),
         ({"pictures": ["lab"]}, "lab: expected pictures, found none in this folder"),
         ({"network": "alexnett"}, "alexnett: expected alexnet"),
         ({"layer": "conv1"}, "--layer conv1: alexnet gives features after"),
         ({"name": "a/b", "out": "runs"}, "--name a/b: expected a name"),
-        ({"resume": True, "out": "runs", "name": None}, "expected a training run to go on with"),
+        ({"resume": True, "out": "none", "name": None}, "expected a training run to go on with"),
     ],
 )
 def test_what_is_not_there_is_named(named, said, place):
     (place / "lab").mkdir()
+    for folder in ("run", "runs/first-try"):
+        (place / folder).mkdir(parents=True)
+        (place / folder / "run.json").touch()
     asked.check(args(pictures=["dog.png"], data="train.p"))
     assert said in complaint(asked.check, args(**named))
 

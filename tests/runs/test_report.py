@@ -179,6 +179,12 @@ def test_test_pictures_that_were_trained_on_are_said_to_flatter(run, without, en
     assert f"12 of them were also trained on, which {end}" in page(run).text
 
 
+def test_a_test_that_was_calibrated_is_not_compared_with_what_was_not(run):
+    assert "calibrated" not in page(evaluated(run)).text
+    (run / "evaluation.json").write_text(json.dumps(EVALUATION | {"temperature": 1.23456}))
+    assert "calibrated afterwards (temperature\n1.235)" in page(run).text
+
+
 def test_plots_of_the_test_set_come_before_those_of_validation(run):
     shutil.copy(run / "mistakes.png", run / "test_mistakes.png")
     alts = [image["alt"] for image in page(run).all("img")]
