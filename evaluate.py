@@ -96,6 +96,34 @@ def describe(args, run):
     }
 
 
+def evaluated(args):
+    """Print the figures of the run and write them; they, and the folder they are in."""
+    from lab import device
+    from lab.runs import evaluation, folders, report
+    from lab.runs.run import load
+
+    run = load(args.run, args.weights, args.preprocess, args.demo)
+    dataset = test_pictures(args, run)
+    hashes = evaluation.trained_hashes(run.folder)
+    trained = evaluation.training_pictures(run, WITHOUT) if args.calibrate else None
+    out = Path(args.out or run.folder)
+    with folders.held(out):
+        notice(f"Evaluating {run.folder}")
+        notice(f"Computing on the {device.name()}")
+        if trained:
+            run = calibrated(run, *trained, args)
+        probabilities, strangeness = run.judged(dataset.images, args.precision, args.cache)
+        figures, classes = evaluation.evaluate(
+            dataset, probabilities, hashes, args.seed, strangeness
+        )
+        figures = {**describe(args, run), **figures}
+        evaluation.show(figures, classes, run.record.split.kind)
+        evaluation.write(out, figures, classes, dataset, probabilities)
+        if not args.out:
+            report.write(run.folder)
+    return figures, out
+
+
 def main(argv=None):
     args = command_line().parse_args(argv)
 
@@ -111,30 +139,8 @@ def main(argv=None):
     from lab import device  # TensorFlow takes seconds to load: wrong names need not wait
 
     device.prepare()
-    from lab.runs import evaluation, report
-    from lab.runs.run import load
-
     with user_errors():
-        run = load(args.run, args.weights, args.preprocess, args.demo)
-        dataset = test_pictures(args, run)
-        hashes = evaluation.trained_hashes(run.folder)
-        trained = evaluation.training_pictures(run, WITHOUT) if args.calibrate else None
-        out = Path(args.out or run.folder)
-        with folders.held(out):
-            notice(f"Evaluating {run.folder}")
-            notice(f"Computing on the {device.name()}")
-            if trained:
-                run = calibrated(run, *trained, args)
-            probabilities, strangeness = run.judged(dataset.images, args.precision, args.cache)
-            figures, classes = evaluation.evaluate(
-                dataset, probabilities, hashes, args.seed, strangeness
-            )
-            figures = {**describe(args, run), **figures}
-            evaluation.show(figures, classes, run.record.split.kind)
-            evaluation.write(out, figures, classes, dataset, probabilities)
-            if not args.out:
-                report.write(run.folder)
-
+        figures, out = evaluated(args)
     say()
     say(f"Figures and plots: {out}" if args.out else f"Report: {out / 'report.html'}")
     if args.assert_accuracy and figures["accuracy"] < args.assert_accuracy:

@@ -133,7 +133,7 @@ def draw_map(dataset, features, args):
     say(path)
 
 
-def main(argv=None):
+def command_line():
     options = parser(
         __doc__, "--network", "--weights", "--run", "--preprocess", "--precision", "--limit",
         "--seed", "--skip-broken", "--demo",
@@ -146,7 +146,11 @@ def main(argv=None):
         help="where drawings go (default: runs/seen, or seen in the folder of the run)",
     )
     options.set_defaults(limit=MAP_PICTURES, preprocess=None)
-    args = options.parse_args(argv)
+    return options
+
+
+def main(argv=None):
+    args = command_line().parse_args(argv)
 
     from lab.runs import asked
 
