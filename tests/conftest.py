@@ -36,6 +36,17 @@ def demo_weights():
 
 
 @pytest.fixture
+def full_float32():
+    """TensorFlow on a GPU may round float32 products to 10 bits: too coarse for some tests."""
+    import tensorflow as tf
+
+    before = tf.config.experimental.tensor_float_32_execution_enabled()
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    yield
+    tf.config.experimental.enable_tensor_float_32_execution(before)
+
+
+@pytest.fixture
 def server(monkeypatch):
     """A server on the loopback interface that has BODY and can be told to misbehave."""
     monkeypatch.setenv("no_proxy", "127.0.0.1")

@@ -14,6 +14,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import tensorflow as tf
+from comparing import check_walk, distance, error, pictures, pillow_resize, rounded
 from conftest import PROJECT
 from numpy.lib.stride_tricks import sliding_window_view
 from PIL import Image
@@ -24,19 +25,11 @@ from alexnet import KERNELS, LAYERS, AlexNet, activations, load_weights, preproc
 from deploy.export import onnx_graph
 from lab.networks import ALEXNET
 
+pytestmark = pytest.mark.usefixtures("full_float32")
 BGR_MEAN = np.array([104.00698793, 116.66876762, 122.67891434])
 
 
 # ---- what everything below needs ----------------------------------------------------------------
-
-
-@pytest.fixture(scope="module", autouse=True)
-def full_float32():
-    """TensorFlow on a GPU may round float32 products to 10 bits: too coarse for these tests."""
-    before = tf.config.experimental.tensor_float_32_execution_enabled()
-    tf.config.experimental.enable_tensor_float_32_execution(False)
-    yield
-    tf.config.experimental.enable_tensor_float_32_execution(before)
 
 
 @pytest.fixture(scope="module")
@@ -93,13 +86,6 @@ def run_beside_weights(weights_file, tmp_path):
         return tmp_path
 
     return run
-
-
-def error(found, expected):
-    """The largest difference of any picture, relative to its largest value."""
-    found, expected = (np.asarray(x, np.float64).reshape(len(x), -1) for x in (found, expected))
-    assert found.shape == expected.shape
-    return np.max(np.abs(found - expected).max(axis=1) / np.abs(expected).max(axis=1))
 
 
 # ---- the oracles --------------------------------------------------------------------------------
@@ -195,15 +181,11 @@ class TestTheNetwork:
         np.testing.assert_allclose(probabilities, expected["probabilities"], rtol=1e-4)
 
     def test_bfloat16_is_within_a_percent_of_float32(self, images, weights, padding):
-        half = {
-            name: tuple(tf.cast(array, tf.bfloat16) for array in layer)
-            for name, layer in weights.items()
-        }
+        half = rounded(weights)
         features = AlexNet(images, True, half, padding)
         assert features.dtype == tf.bfloat16
         expected = np.asarray(AlexNet(images, True, weights, padding))
-        difference = np.linalg.norm(tf.cast(features, tf.float32) - expected, axis=1)
-        assert np.all(difference / np.linalg.norm(expected, axis=1) < 0.01)
+        assert distance(features, expected) < 0.01
         assert AlexNet(images, False, half, padding).dtype == tf.float32
 
     def test_the_layers_have_the_published_shapes(self, images, weights, padding):
@@ -240,13 +222,7 @@ def test_the_fake_weights_can_tell_right_from_wrong(images, weights):
 
 @pytest.mark.parametrize("after", ["conv1", "norm1", "pool2", "conv4", "pool5", "fc6", "fc7"])
 def test_the_walk_can_begin_after_any_layer_and_end_at_any(images, weights, after):
-    whole = activations(images, weights)
-    rest = activations(whole[after], weights, after=after)
-    names = list(LAYERS)
-    assert list(rest) == names[names.index(after) + 1 :]
-    for name, x in rest.items():
-        np.testing.assert_array_equal(x, whole[name])
-    assert list(activations(images, weights, upto=after)) == names[: names.index(after) + 1]
+    check_walk(alexnet, images, weights, after)
 
 
 @pytest.mark.parametrize("shape", [(1, 224, 224, 3), (1, 227, 227, 1), (227, 227, 3)])
@@ -319,24 +295,6 @@ def test_pooling_windows_overlap():
 # ---- preparing pictures -------------------------------------------------------------------------
 
 
-def pictures(height, width, seed=0):
-    """[2, height, width, 3], RGB, each colour with a range of its own."""
-    rng = np.random.default_rng(seed)
-    return rng.integers([100, 40, 0], [256, 200, 90], (2, height, width, 3)).astype(np.uint8)
-
-
-def pillow_resize(images):
-    """Bilinear with half-pixel centres; what shrinks is averaged, so that nothing is skipped."""
-    planes = np.moveaxis(images.astype(np.float32), -1, 1)
-    resized = [
-        [Image.fromarray(plane).resize((227, 227), Image.Resampling.BILINEAR) for plane in image]
-        for image in planes
-    ]
-    return np.moveaxis(
-        np.array([[np.asarray(plane) for plane in image] for image in resized]), 1, -1
-    )
-
-
 def legacy_resize(images):
     """TensorFlow 1: pixel i of 227 looks at i * side / 227, and mixes the two pixels around it."""
     for axis in (1, 2):
@@ -358,7 +316,7 @@ def test_caffe_is_bgr_minus_the_mean_pixel_and_half_pixel_resized(height, width)
     found = preprocess(images)
     assert found.shape == (2, 227, 227, 3)
     assert found.dtype == tf.float32
-    expected = pillow_resize(images)[..., ::-1] - BGR_MEAN
+    expected = pillow_resize(images, 227)[..., ::-1] - BGR_MEAN
     np.testing.assert_allclose(found, expected, atol=0.01)
 
 
@@ -389,37 +347,6 @@ def test_red_and_blue_change_places_and_stay_themselves():
 def test_each_picture_of_the_course_has_its_own_mean():
     images = np.stack([np.full((8, 8, 3), 10, np.uint8), np.full((8, 8, 3), 250, np.uint8)])
     np.testing.assert_allclose(preprocess(images, "course"), 0, atol=1e-4)
-
-
-@pytest.mark.parametrize("convention", ["caffe", "course"])
-def test_bytes_and_floats_are_prepared_alike(convention):
-    images = pictures(32, 48)
-    expected = preprocess(images, convention)
-    for dtype in (np.float32, np.float64, np.int32):
-        np.testing.assert_array_equal(preprocess(images.astype(dtype), convention), expected)
-
-
-@pytest.mark.parametrize("convention", ["caffe", "course"])
-@pytest.mark.parametrize(("height", "width"), [(32, 32), (300, 260)])
-def test_a_graph_that_does_not_know_the_size_prepares_the_same(convention, height, width):
-    images = pictures(height, width)
-    prepare = tf.function(
-        lambda x: preprocess(x, convention),
-        input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8)],
-    )
-    np.testing.assert_allclose(prepare(images), preprocess(images, convention), atol=1e-3)
-
-
-def test_other_conventions_are_refused():
-    with pytest.raises(ValueError, match="expected convention caffe or course, found 'torch'"):
-        preprocess(pictures(8, 8), "torch")
-
-
-@pytest.mark.parametrize("convention", ["caffe", "course"])
-@pytest.mark.parametrize("channels", [1, 4])
-def test_pictures_that_are_not_rgb_are_refused(convention, channels):
-    with pytest.raises(ValueError, match=r"expected RGB .* found"):
-        preprocess(np.zeros((1, 8, 8, channels), np.uint8), convention)
 
 
 # ---- the default weights, and TensorFlow 1 ------------------------------------------------------
