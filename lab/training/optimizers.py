@@ -16,14 +16,13 @@ class LayerwiseAdamW(keras.optimizers.Adam):
     factors: of each variable `build` is called with, what the learning rate is multiplied by.
     weight_decay: of kernels, at their own rate, so that a factor of 0 leaves a layer as it is;
         biases never decay.
-    options: Keras's own, such as `use_ema`.
 
     All that a step changes is in the variables themselves and in `variables`.
     """
 
     # Not Keras's AdamW: that one decays all variables at the one rate.
-    def __init__(self, learning_rate, factors, weight_decay=0.01, **options):
-        super().__init__(learning_rate, **options)
+    def __init__(self, learning_rate, factors, weight_decay=0.01):
+        super().__init__(learning_rate)
         self.factors = tuple(factors)
         self.decay = weight_decay
 
@@ -40,11 +39,6 @@ class LayerwiseAdamW(keras.optimizers.Adam):
         if len(variable.shape) > 1:
             self.assign_sub(variable, variable * self.decay * rate)
         super().update_step(gradient, variable, rate)
-
-    @property
-    def averages(self):
-        """Of each variable its moving average, with `use_ema`."""
-        return self._model_variables_moving_average
 
 
 def warmup_cosine(peak, steps, share=0.05):

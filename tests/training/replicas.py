@@ -26,7 +26,7 @@ def sgd_clipped_by_keras():
 
 def layerwise_adamw():
     rate = warmup_cosine(1e-2, STEPS, share=0.25)
-    return LayerwiseAdamW(rate, factors=[1, 1, 3, 3], weight_decay=0.1, use_ema=True)
+    return LayerwiseAdamW(rate, factors=[1, 1, 3, 3], weight_decay=0.1)
 
 
 def clip_and_apply(optimizer, gradients):

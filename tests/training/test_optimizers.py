@@ -97,20 +97,10 @@ def test_other_numbers_of_variables_and_factors_are_an_error():
         LayerwiseAdamW(1e-2, [1, 1, 1]).build(start())
 
 
-def test_its_averages_are_exponential_ones_that_begin_with_the_first_step():
-    optimizer = LayerwiseAdamW(1e-2, [1] * 4, use_ema=True, ema_momentum=0.9)
-    variables = start()
-    average = None
-    for step in range(5):
-        now = trained(optimizer, [step], variables)[2]
-        average = now if average is None else 0.9 * average + 0.1 * now
-    np.testing.assert_allclose(optimizer.averages[2], average, rtol=1e-5, atol=1e-6)
-
-
 def test_what_goes_on_from_its_variables_ends_with_the_same_bits():
     def optimizer():
         rate = warmup_cosine(1e-2, steps=10, share=0.2)
-        return LayerwiseAdamW(rate, [1, 1, 3, 3], use_ema=True)
+        return LayerwiseAdamW(rate, [1, 1, 3, 3])
 
     at_once, stopped, goes_on = optimizer(), optimizer(), optimizer()
     expected = trained(at_once, range(10))
@@ -119,8 +109,6 @@ def test_what_goes_on_from_its_variables_ends_with_the_same_bits():
     for new, old in zip(goes_on.variables, stopped.variables, strict=True):
         new.assign(old.numpy())
     assert_same_bits(trained(goes_on, range(5, 10), variables), expected)
-    for one, other in zip(goes_on.averages, at_once.averages, strict=True):
-        np.testing.assert_array_equal(one.numpy(), other.numpy())
 
 
 # ---- the learning rate --------------------------------------------------------------------------
