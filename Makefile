@@ -73,7 +73,9 @@ clean:
 
 .venv/bin/python:
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed: make PYTHON=...')"
-	$(PYTHON) -m venv .venv
+	$(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
+
+.venv/installed-guide: tests/requirements.txt
 
 .venv/installed: requirements.txt | .venv/bin/python
 	@echo "Installing TensorFlow and what the lab needs into .venv: 2.5 GB on disk, a few minutes"

@@ -19,7 +19,7 @@ from benchmarks.commands import run
 from lab import inputs
 from lab.command_line import parser, user_errors, whole_number
 from lab.console import notice, say
-from lab.files import replace
+from lab.files import replace, replace_text
 from lab.locks import locked
 from lab.networks import ALEXNET
 
@@ -75,6 +75,14 @@ def _measured(folder):
     return metrics["validation"] if metrics else None
 
 
+def check_settings(out, settings):
+    """ValueError when the runs in `out` were made with other settings."""
+    file, text = out / "settings.json", json.dumps(settings, indent=2)
+    if file.exists() and file.read_text(encoding="utf-8") != text:
+        raise ValueError(f"{out}: its runs are of other settings: name another --out")
+    replace_text(file, text)
+
+
 def command_line():
     options = parser(__doc__, "--weights", "--data", "--limit")
     options.add_argument(
@@ -100,6 +108,7 @@ def main(argv=None):
         args.out.mkdir(parents=True, exist_ok=True)
         found = {}
         with locked(args.out / "table", "measuring for the same table"):
+            check_settings(args.out, {**options, "parts": PARTS})
             for seed in range(args.seeds):
                 for part in PARTS:
                     found.setdefault(part, []).append(trained(part, seed, options))

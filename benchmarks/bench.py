@@ -17,8 +17,10 @@ from pathlib import Path
 
 from benchmarks import report, suite
 from benchmarks.contenders import CONTENDERS
-from lab.command_line import parser, user_errors, whole_number
+from lab import inputs
+from lab.command_line import new_file, parser, user_errors, whole_number
 from lab.console import notice
+from lab.networks import ALEXNET
 
 
 def command_line():
@@ -30,8 +32,13 @@ def command_line():
         help=f"leave the others out; names: {', '.join(names)}",
     )  # fmt: skip
     options.add_argument("--rounds", type=whole_number, metavar="N", help="instead of 7")
-    options.add_argument("--json", metavar="OUT", help="write all figures there")
+    options.add_argument("--json", type=new_file, metavar="OUT", help="write all figures there")
     return options
+
+
+def file_of(option, path, usual):
+    """The file that was named, or the usual one: where that is not, something stands in for it."""
+    return inputs.found(path, f"say where it is with {option}") if path else Path(usual)
 
 
 def main(argv=None):
@@ -44,13 +51,15 @@ def main(argv=None):
 
     with user_errors(), tempfile.TemporaryDirectory() as folder:
         os.environ["ALEXNET_LAB_CACHE"] = str(Path(folder) / "cache")  # nothing kept before counts
-        setup = suite.prepare(args.only, Path(folder), args.weights, args.data, plan)
+        weights = file_of("--weights", args.weights, ALEXNET.file)
+        data = file_of("--data", args.data, inputs.DATA)
+        setup = suite.prepare(args.only, Path(folder), weights, data, plan)
         series = suite.measure(args.only, setup, Path(folder), plan)
         results = {"quick": args.quick, "plan": asdict(plan), "setup": setup, "series": series}
         results["bars"] = report.bars(results)
         print(report.table(results))
         if args.json:
-            Path(args.json).write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+            args.json.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
             notice(f"All figures: {args.json}")
 
 

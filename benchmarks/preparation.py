@@ -30,14 +30,16 @@ def prepare(folder, weights, data, pictures, folders):
     folders: name -> size (width, height) and number of JPEGs; made in there, with `caffe.npy` each.
     """
     device.prepare()
-    real = {"weights": Path(weights).is_file(), "data": Path(data).is_file()}
+    real = {"weights": weights.exists(), "data": data.exists()}
     layers = alexnet.load_weights(weights) if real["weights"] else stand_ins.weights(ALEXNET)
-    if not real["weights"] or Path(weights).suffix == ".caffemodel":
+    if not real["weights"] or weights.suffix == ".caffemodel":
         weights = folder / "weights.npy"
         arrays = {name: [tensor.numpy() for tensor in layer] for name, layer in layers.items()}
         np.save(weights, arrays, allow_pickle=True)
     data = data if real["data"] else _drawn(folder, pictures)
     everything = sources.load(data)
+    if not isinstance(everything.images, np.ndarray):
+        raise ValueError(f"{data}: expected pictures of one size, as in train.p, found a folder")
     rows = np.linspace(0, len(everything) - 1, min(pictures, len(everything))).astype(int)
     chosen = everything.take(rows)
     np.save(folder / "images.npy", chosen.images)

@@ -119,7 +119,7 @@ OPTIONS = {
     "--precision": {
         "choices": ["auto", "float32", "bfloat16"],
         "default": "auto",
-        "help": "arithmetic of the frozen network; auto measures which is faster here "
+        "help": "arithmetic of the network, not of the new layer; auto takes what is faster here "
         "(default: auto, or the run's own)",
     },
     "--top": {

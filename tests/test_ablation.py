@@ -65,6 +65,14 @@ def test_one_that_was_stopped_is_made_again(place, trainings):
     assert json.loads((stopped / "run.json").read_text())["metrics"]
 
 
+def test_runs_of_other_pictures_are_not_taken_for_these(place, trainings, capsys):
+    measure("--limit", "50")
+    with pytest.raises(SystemExit, match="2"):
+        measure("--limit", "60")
+    assert "runs/ablation: its runs are of other settings" in capsys.readouterr().err
+    measure("--limit", "60", "--out", "runs/other")
+
+
 def test_the_run_with_a_head_has_its_pictures_and_is_given_no_others(place, trainings):
     measure("--limit", "50")
     last = trainings[-1]

@@ -62,7 +62,9 @@ def embed(numbers, asked, digest, folder, workers=None, cpus=None, gpus=None):
     import ray
     from ray.data import ActorPoolStrategy, DataContext, from_items
 
-    with _running(ray):
+    with _running(ray) as own:
+        if own:  # a cluster may grow
+            check_room(ray.nodes(), cpus, gpus)
         workers, cpus, gpus = shares(ray.nodes(), workers, cpus, gpus)
         context = DataContext.get_current()
         context.enable_progress_bars = False
@@ -85,7 +87,11 @@ def embed(numbers, asked, digest, folder, workers=None, cpus=None, gpus=None):
 
 @contextmanager
 def _running(ray):
-    """The cluster of RAY_ADDRESS or of `ray start`; without any a Ray of our own, for the time."""
+    """The cluster of RAY_ADDRESS or of `ray start`; without any a Ray of our own, for the time.
+
+    Yields whether it is our own.
+    """
+    own = False
     address = os.environ.get("RAY_ADDRESS")
     quiet = {"logging_level": logging.ERROR, "log_to_driver": False}
     try:
@@ -93,13 +99,22 @@ def _running(ray):
     except ConnectionError:
         if address:
             raise
+        own = True
         os.environ |= OWN
         ray.init("local", include_dashboard=False, object_store_memory=STORE, **quiet)
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     try:
-        yield
+        yield own
     finally:
         ray.shutdown()
+
+
+def check_room(nodes, cpus=None, gpus=None):
+    """ValueError when no machine has so many processors or graphics cards; nodes: as Ray's list."""
+    for option, asked, kind in (("--cpus", cpus, "CPU"), ("--gpus", gpus, "GPU")):
+        there = max(int(node["Resources"].get(kind, 0)) for node in nodes)
+        if asked and asked > there:
+            raise ValueError(f"{option} {asked}: this machine has {there}")
 
 
 def shares(nodes, workers=None, cpus=None, gpus=None):

@@ -8,9 +8,9 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from functools import partial
-from itertools import islice
 from typing import NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import tensorflow as tf
@@ -21,6 +21,7 @@ from lab import files
 THREADS = 32  # most wait for object storage
 AHEAD = 2  # batches; those of AlexNet have 79 MB
 ROWS = 1024  # a row group: 8 MB of fc7
+CONTENTS = 200_000_000  # bytes of pictures from archives and tables that are read for one batch
 
 
 def embed(numbers, table, model, folder, column=None):
@@ -55,16 +56,26 @@ class Batch(NamedTuple):
 def _batches(paths, model, column, pool):
     """The Batches of one shard, and None where it ends."""
     pictures, left = reading.pictures(paths, column), sum(paths.values())
-    while chosen := [*islice(pictures, model.frozen.network.batch)]:
-        size = min(left, sum(picture.size for picture in chosen))
-        left -= size
-        seen = [*pool.map(partial(_prepared, frozen=model.frozen), chosen)]
+    prepared = partial(_prepared, frozen=model.frozen)
+    # No name holds the contents of a batch while the next one is read.
+    while seen := [*pool.map(prepared, _next(pictures, model.frozen.network.batch))]:
         whole = [picture for picture, image in seen if image is not None]
         broken = [picture for picture, image in seen if image is None]
         images = [image for _, image in seen if image is not None]
+        size = min(left, sum(picture.size for picture, _ in seen))
+        left -= size
         yield Batch(whole, images and _padded(images, model.frozen.network.batch), broken, size)
     yield Batch([], [], [], left)  # what is no picture
     yield None
+
+
+def _next(pictures, count):
+    """The next `count` pictures, or fewer, when much has been read for them."""
+    chosen, read = [], 0
+    while len(chosen) < count and read < CONTENTS and (picture := next(pictures, None)):
+        chosen.append(picture)
+        read += len(picture.content or b"")
+    return chosen
 
 
 def _prepared(picture, frozen):
@@ -116,12 +127,14 @@ class _Shard:
     def add(self, batch):
         self.broken += [(picture.path, picture.member, picture.broken) for picture in batch.broken]
         if batch.whole:
-            frozen, count = self.model.frozen, len(batch.whole)
-            features = frozen.finite(frozen.features(batch.images)[:count].numpy())
-            places = zip(*[(picture.path, picture.member) for picture in batch.whole], strict=True)
-            columns = [*(pa.array(place, pa.string()) for place in places)]
-            columns += self.model.columns(features)
-            self.tables.append(pa.table(columns, self.model.schema))
+            features = self.model.frozen.features(batch.images)[: len(batch.whole)].numpy()
+            places = np.array([(picture.path, picture.member) for picture in batch.whole], object)
+            finite = np.isfinite(features).all(axis=1)
+            self.broken += [(*place, "its features are no numbers") for place in places[~finite]]
+            if finite.any():
+                columns = [pa.array(column, pa.string()) for column in places[finite].T]
+                columns += self.model.columns(features[finite])
+                self.tables.append(pa.table(columns, self.model.schema))
         if sum(map(len, self.tables)) >= ROWS:
             self._write()
 

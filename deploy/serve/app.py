@@ -183,6 +183,8 @@ async def _uploads(request, limits):
             form = await request.form(max_files=limits.pictures, max_fields=limits.pictures)
     except TimeoutError:
         raise HTTPException(408, f"expected all of it in {limits.seconds:g} seconds") from None
+    except UnicodeError:
+        raise HTTPException(400, "expected names that are text") from None
     except ClientDisconnect:
         raise HTTPException(400, "the rest never came") from None  # nobody hears it
     uploads = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]

@@ -16,7 +16,7 @@ class Limits:
     """What one server takes on."""
 
     bytes: int = 32_000_000  # of a request
-    held: int = 256_000_000  # bytes of all requests that have begun and not ended
+    held: int = 256_000_000  # bytes that have come of requests that have not ended
     pictures: int = 64  # of a request
     queue: int = 256  # pictures that have arrived and are not answered
     seconds: float = 30.0  # in which a request must arrive; and in which it must be answered
@@ -25,7 +25,7 @@ class Limits:
 class Door:
     """An ASGI application that lets requests through to `app` within the limits.
 
-    It goes by the length a request declares, before any of it is read, and counts what comes.
+    Who declares too much is refused before any of it is read; and what comes is counted.
     arrived: called at each request. ended: called with the status of each response.
     """
 
@@ -37,51 +37,56 @@ class Door:
             await self.app(scope, receive, send)
             return
         self.arrived()
-        request = _Request(scope, receive, send, self.limits, self.ended)
+        request = _Request(scope, receive, send, self)
         if request.declared > self.limits.bytes:
             await request.refuse(413, _too_long(self.limits))
-        elif self.held + request.declared > self.limits.held:
-            await request.refuse(503, "too many requests at once: try again in a second", RETRY)
-        else:
-            self.held += request.declared
-            try:
-                await self.app(scope, request.receive, request.send)
-            finally:
-                self.held -= request.declared
+            return
+        try:
+            await self.app(scope, request.receive, request.send)
+        finally:
+            self.held -= request.held
 
 
 class _Request:
-    """A request on its way: what of its body has come, and whether there is more."""
+    """A request on its way: how much of its body has come, and whether there is more."""
 
-    def __init__(self, scope, receive, send, limits, ended):
+    def __init__(self, scope, receive, send, door):
         headers = dict(scope["headers"])
-        self.scope, self.limits, self.ended = scope, limits, ended
-        self.next, self.answer, self.read = receive, send, 0
-        chunked = b"transfer-encoding" in headers
-        self.declared = limits.bytes if chunked else int(headers.get(b"content-length", 0))
+        self.scope, self.door = scope, door
+        self.next, self.answer, self.held = receive, send, 0
+        self.declared = int(headers.get(b"content-length", 0))
+        there = self.declared > 0 or b"transfer-encoding" in headers
         # Who waits for leave to send sends nothing after a refusal.
-        self.more = self.declared > 0 and b"expect" not in headers
+        self.more = there and b"expect" not in headers
 
     async def receive(self):
+        message = await self._next()
+        size, limits = len(message.get("body", b"")), self.door.limits
+        self.held += size
+        self.door.held += size
+        if self.held > limits.bytes:
+            raise HTTPException(413, _too_long(limits))
+        if self.door.held > limits.held:
+            raise HTTPException(503, "too much at once: try again in a second", RETRY)
+        return message
+
+    async def _next(self):
         message = await self.next()
-        self.read += len(message.get("body", b""))
         self.more = message.get("more_body", False)
-        if self.read > self.limits.bytes:
-            raise HTTPException(413, _too_long(self.limits))
         return message
 
     async def send(self, message):
         if message["type"] == "http.response.start":
             await self._drain()
-            self.ended(message["status"])
+            self.door.ended(message["status"])
         await self.answer(message)
 
     async def _drain(self):
         """Read on for a while: who is cut off while sending never reads the answer."""
-        with suppress(TimeoutError, HTTPException):
+        with suppress(TimeoutError):
             async with asyncio.timeout(LINGER):
                 while self.more:
-                    await self.receive()
+                    await self._next()
 
     async def refuse(self, status, detail, headers=None):
         response = JSONResponse({"detail": detail}, status, headers)

@@ -22,6 +22,7 @@ from lab.command_line import fraction, parser, user_errors, whole_number
 from lab.console import say
 
 BOUNDARY = "a-boundary-that-no-picture-holds"
+FORM = f"multipart/form-data; boundary={BOUNDARY}"
 BOMB = b"P5 60000 60000 255\n"  # declares 3.6 billion pixels
 
 
@@ -46,7 +47,7 @@ class Report:
             say(f"WRONG: {count:,} x {what}")
 
 
-def upload(content, kind="multipart/form-data; boundary=" + BOUNDARY, length=None):
+def upload(content, kind=FORM, length=None):
     """The bytes of a POST /predict with one file, or of one that only looks like it."""
     body = (
         f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n'
@@ -65,6 +66,7 @@ def bad(content):
         "bomb": (upload(BOMB), 413),
         "another type": (upload(content, kind="image/png"), 415),
         "no boundary": (upload(content, kind="multipart/form-data; boundary=other"), 400),
+        "no charset": (upload(content, kind=f"{FORM}; charset=undefined"), 400),
         "too long": (upload(content, length=10**9), 413),
     }
 
@@ -152,6 +154,14 @@ async def steady(address, requests, rate, report, rng):
     await asyncio.gather(*tasks)
 
 
+def address_of(url):
+    """Host and port; ValueError unless it is http."""
+    parts = urlsplit(url)
+    if parts.scheme != "http" or not parts.hostname:
+        raise ValueError(f"--url {url}: expected http:// and a host")
+    return parts.hostname, parts.port or 80
+
+
 def main(argv=None):
     options = parser(__doc__, "--seed")
     options.add_argument("pictures", nargs="+", help="picture files, or folders of them")
@@ -163,9 +173,9 @@ def main(argv=None):
     args = options.parse_args(argv)
 
     with user_errors():
+        address = address_of(args.url)
         files = inputs.picture_files(args.pictures, ()).values()
     contents = [file.read_bytes() for file in files]
-    address = urlsplit(args.url).hostname, urlsplit(args.url).port
     rng, report = random.Random(args.seed), Report()
     requests = iter([*mixed(contents, args.requests, args.bad, rng)])
     begin = time.perf_counter()

@@ -78,13 +78,12 @@ def collected(paths):
         with tempfile.TemporaryDirectory() as folder:
             try:
                 unpack(path, Path(folder))
-            except ValueError as error:
+                drawn = Path(folder) / "drawn"
+                found[path.stem] = run.run(catalogue.EXERCISES, Path(folder), drawn)
+            except (OSError, ValueError) as error:
                 notice(str(error))
                 complaints.append(str(error))
                 found[path.stem] = []
-            else:
-                drawn = Path(folder) / "drawn"
-                found[path.stem] = run.run(catalogue.EXERCISES, Path(folder), drawn)
     return found, complaints
 
 
@@ -109,7 +108,7 @@ def main(argv=None):
     with user_errors():
         if not folder.is_dir():
             raise ValueError(f"{folder}: expected a folder that is there")
-        paths = sorted(folder.glob("*.zip"))
+        paths = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".zip")
         if not paths:
             raise ValueError(f"{folder}: expected archives of `make hand-in`, found none")
         found, complaints = collected(paths)

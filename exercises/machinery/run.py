@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from exercises.machinery import catalogue
@@ -63,8 +64,9 @@ class Outcome:
             sentence, look_at = why(f"`{function}`" if function else "The file")
             result.update(passed=False, cause={"rationale": sentence, "help": look_at})
             if function:
-                lines = catalogue.functions(folder / f"{self.name}.py")
-                result["data"]["line"] = lines.get(function)
+                with suppress(OSError, SyntaxError):  # it may have removed or rewritten itself
+                    lines = catalogue.functions(folder / f"{self.name}.py")
+                    result["data"]["line"] = lines.get(function)
             self.looked_at += 1
 
 

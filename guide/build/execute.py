@@ -56,10 +56,10 @@ def main(argv=None):
     with tempfile.TemporaryDirectory(prefix="lab-") as folder, ThreadPoolExecutor(AT_ONCE) as pool:
         results = pool.map(partial(execute, folder=folder), args.names)
         for name, result in zip(args.names, results, strict=True):
-            say(f"{name}: {result.stdout.splitlines()[-1]}")
+            say(f"{name}: {''.join(result.stdout.splitlines()[-1:])}")
             if result.returncode:
                 failed = True
-                say(result.stdout)
+                sys.stdout.write(result.stdout + result.stderr)
     return int(failed)
 
 

@@ -36,9 +36,6 @@ class Pixels:
         time.sleep(self.seconds)
         return tf.cast(tf.reshape(batch, [len(batch), 3]), tf.float16)
 
-    def finite(self, features):
-        return features
-
 
 def colour(picture):
     return picture.mean((0, 1)).astype(np.float16)

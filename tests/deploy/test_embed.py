@@ -247,6 +247,30 @@ WHOLE = {name: content for name, content in PICTURES.items() if name > "01.png"}
 SOME = {"00.png": CUT, "01.png": TEXT} | WHOLE
 
 
+def test_a_picture_whose_features_are_no_numbers_is_broken_and_hurts_no_other(
+    place, seen, monkeypatch
+):
+    def overflow(self, images, features=Pixels.features):
+        found = features(self, images)
+        return found / found * found  # of black 0 / 0
+
+    black = io.BytesIO()
+    Image.new("RGB", (8, 6)).save(black, "png")
+    Path("pictures/black.png").write_bytes(black.getvalue())
+    monkeypatch.setattr(Pixels, "features", overflow)
+    embed("pictures")
+    assert broken() == {(str(place / "pictures/black.png"), ""): "its features are no numbers"}
+    assert len(rows()) == COUNT
+
+
+@pytest.mark.parametrize(("read", "counts"), [(1, [1] * COUNT), (2**30, [COUNT])])
+def test_of_large_pictures_fewer_are_held_at_once(monkeypatch, read, counts):
+    monkeypatch.setattr(shards, "CONTENTS", read)
+    pictures = iter([reading.Picture("a.tar", name, len(c), c) for name, c in PICTURES.items()])
+    chosen = iter(lambda: shards._next(pictures, 128), [])
+    assert [len(batch) for batch in chosen] == counts
+
+
 def test_a_folder_of_other_files_is_left_alone(place, complaint):
     Path("letters").mkdir()
     Path("letters/dear.txt").touch()
@@ -570,6 +594,15 @@ def node(**resources):
 )
 def test_an_actor_takes_a_card_or_a_machine(nodes, asked, expected):
     assert by_ray.shares(nodes, **asked) == expected
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"), [({"cpus": 9}, "--cpus 9: this machine has 8"), ({"gpus": 1}, "has 0")]
+)
+def test_what_no_machine_has_is_said(asked, said):
+    by_ray.check_room([node(CPU=8.0)], cpus=8)
+    with pytest.raises(ValueError, match=said):
+        by_ray.check_room([node(CPU=8.0)], **asked)
 
 
 def test_the_job_for_a_cluster_is_a_command():

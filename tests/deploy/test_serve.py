@@ -337,18 +337,28 @@ def test_a_full_queue_says_when_to_come_again(grey):
 
 def test_bodies_that_would_fill_memory_wait_outside(grey):
     with serving(grey, bytes=1000, held=1000) as served:
-        with slow_upload(served, 900):
+        with slow_upload(served, 990, sent=900):
             wait_until(lambda: predict(served, png()).status_code == 503)
         wait_until(lambda: predict(served, png()).status_code == 200)
 
 
-def slow_upload(served, length):
+def test_who_only_says_that_much_will_come_locks_nobody_out(grey):
+    with (
+        serving(grey, bytes=1000, held=1000) as served,
+        slow_upload(served, 990),
+        slow_upload(served, 990),
+    ):
+        time.sleep(0.1)
+        assert predict(served, png()).status_code == 200
+
+
+def slow_upload(served, length, sent=0):
     """A connection on which a request has begun, and nothing more will come."""
     host, port = served.url.removeprefix("http://").split(":")
     connection = socket.create_connection((host, int(port)))
     connection.sendall(
         b"POST /predict HTTP/1.1\r\nHost: lab\r\nContent-Length: %d\r\n"
-        b"Content-Type: multipart/form-data; boundary=b\r\n\r\n--b" % length
+        b"Content-Type: multipart/form-data; boundary=b\r\n\r\n--b" % length + b"\r\n" + b"-" * sent
     )
     return connection
 

@@ -27,8 +27,10 @@ def load(path):
     "probabilities": [classes], in the order of "names" in export.json. "strangeness": a number,
     above 1 where the picture is unlike anything the classifier was trained on; not all know it.
     """
-    kind = Path(path).suffix
-    return {".onnx": load_onnx, ".tflite": load_litert, "": load_savedmodel}[kind](str(path))
+    loaders = {".onnx": load_onnx, ".tflite": load_litert, "": load_savedmodel}
+    if Path(path).suffix not in loaders:
+        sys.exit(f"{path}: expected an .onnx or .tflite file, or the folder savedmodel")
+    return loaders[Path(path).suffix](str(path))
 
 
 def load_onnx(path):
@@ -81,6 +83,15 @@ def squared(picture, side):
     return np.stack(colours, axis=-1)
 
 
+def read(path):
+    """The picture in a file, upright: uint8 RGB [height, width, 3]."""
+    with Image.open(path) as image:
+        image = ImageOps.exif_transpose(image)
+        if image.mode[0] == "I":  # 16-bit grey, which `convert` would clip at 255
+            image = Image.fromarray((np.asarray(image) / 257).round().astype(np.uint8))
+        return np.asarray(image.convert("RGB"))
+
+
 def main(path, *pictures):
     names = json.loads(Path(__file__).with_name("export.json").read_text("utf-8"))["names"]
     if not Path(path).exists():
@@ -88,9 +99,8 @@ def main(path, *pictures):
     classify = load(path)
     for picture in pictures:
         try:
-            with Image.open(picture) as image:
-                pixels = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
-        except OSError as error:
+            pixels = read(picture)
+        except Exception as error:  # Pillow raises whatever damaged bytes trip
             print(f"{picture}: no picture: {error}", file=sys.stderr)
             continue
         found = classify(pixels)
