@@ -17,7 +17,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from lab.command_line import fraction, parser, user_errors
+from lab.command_line import accuracy, parser, user_errors
 from lab.console import notice, say
 
 TEST_SET = "GTSRB_Final_Test_Images.zip"
@@ -36,7 +36,7 @@ def command_line():
         help="fit a temperature on the validation pictures of the run and keep it in the run",
     )
     options.add_argument(
-        "--assert-accuracy", type=fraction, metavar="X", help="exit with 1 when accuracy is below X"
+        "--assert-accuracy", type=accuracy, metavar="X", help="exit with 1 when accuracy is below X"
     )
     options.add_argument(
         "--out", metavar="DIR", help="where figures and plots go (default: the folder of the run)"
@@ -89,9 +89,10 @@ def describe(args, run):
     """What the figures are of."""
     from lab.runs.record import DRAWN
 
+    drawn = args.demo or run.record.demo
     return {
         "head": run.folder.resolve().name,
-        "data": args.data or (DRAWN[run.network.subject] if run.record.demo else TEST_SET),
+        "data": args.data or (DRAWN[run.network.subject] if drawn else TEST_SET),
         "temperature": run.record.temperature,
     }
 
@@ -125,7 +126,10 @@ def evaluated(args):
 
 
 def main(argv=None):
-    args = command_line().parse_args(argv)
+    options = command_line()
+    args = options.parse_args(argv)
+    if args.calibrate and args.out:
+        options.error("--calibrate changes the run itself: leave --out out")
 
     from lab.runs import asked, folders
 

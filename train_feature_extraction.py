@@ -76,10 +76,9 @@ def command_line():
 def main(argv=None):
     options = command_line()
     args = options.parse_args(argv)
-    if args.hidden and args.solver == "lbfgs":
-        options.error(
-            "--solver lbfgs solves for one layer, and --hidden asks for two: leave out one"
-        )
+    if args.solver == "lbfgs" and (args.hidden or args.label_smoothing):
+        other = "--hidden" if args.hidden else "--label-smoothing"
+        options.error(f"--solver lbfgs solves for one layer and its own loss: leave {other} out")
 
     from lab import inputs
     from lab.runs import asked
@@ -92,8 +91,7 @@ def main(argv=None):
     device.prepare()
     from lab.runs.begun import begin
 
-    stopped = "interrupted; go on with `python train_feature_extraction.py --resume`"
-    with user_errors(stopped), begin(options, args, "feature extraction") as run:
+    with user_errors(), begin(options, args, "feature extraction") as run:
         # Every picture goes once through the network, which stays as it is: [n, 4096] of fc7.
         features = run.features()
         folder = run.keep()  # not before all pictures were good
@@ -106,7 +104,8 @@ def main(argv=None):
         say(f"Best L2 penalty by validation loss: {penalty:g}, accuracy {accuracy:.3f}")
     else:
         say(f"Best epoch by validation loss: {record.best_epoch}, accuracy {accuracy:.3f}")
-    run.tell_what_random_hides(train, features)
+    with user_errors():
+        run.tell_what_random_hides(train, features)
     say(f"Report: {folder / 'report.html'}")
 
 

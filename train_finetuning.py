@@ -112,8 +112,7 @@ def main(argv=None):
     from lab.runs import fine_tuning
     from lab.runs.begun import begin
 
-    stopped = "interrupted; go on with `python train_finetuning.py --resume`"
-    with user_errors(stopped), begin(options, args, "fine-tuning") as run:
+    with user_errors(), begin(options, args, "fine-tuning") as run:
         args = run.args
         run.note(**pace(len(run.rows[0]), args.epochs, args.batch_size))
         tuning = fine_tuning.Tuning(run)

@@ -136,7 +136,7 @@ def draw_map(dataset, features, args):
 def command_line():
     options = parser(
         __doc__, "--network", "--weights", "--run", "--preprocess", "--precision", "--limit",
-        "--seed", "--skip-broken", "--demo",
+        "--no-cache", "--seed", "--skip-broken", "--demo",
     )  # fmt: skip
     options.add_argument("pictures", nargs="*", help="picture files")
     options.add_argument("--data", metavar="PATH", help="labelled pictures to draw a map of")
@@ -145,7 +145,7 @@ def command_line():
         metavar="DIR",
         help="where drawings go (default: runs/seen, or seen in the folder of the run)",
     )
-    options.set_defaults(limit=MAP_PICTURES, preprocess=None)
+    options.set_defaults(limit=MAP_PICTURES, preprocess=None, precision=None)
     return options
 
 
@@ -179,19 +179,19 @@ def main(argv=None):
         args.out = args.out or Path(run.folder if run else "runs", "seen")
         Path(args.out).mkdir(parents=True, exist_ok=True)
 
-    if network.layered:
-        draw_filters(weights, network, convention, args.out)
-        draw_pictures(pictures, weights, network, convention, args.out)
-        if run:
-            draw_decisions(pictures, run, args.out)
-    else:
-        notice(f"{network.name} shows nothing of its layers: of it there is only the map")
-    if dataset:
-        with user_errors():  # pictures in folders are decoded only now
+        if network.layered:
+            draw_filters(weights, network, convention, args.out)
+            draw_pictures(pictures, weights, network, convention, args.out)
+            if run:
+                draw_decisions(pictures, run, args.out)
+        else:
+            notice(f"{network.name} shows nothing of its layers: of it there is only the map")
+        if dataset:
+            precision = args.precision or (run.record.precision if run else "auto")
             seen = extract(
-                dataset.images, weights, convention, args.precision, network=network, layer=layer
+                dataset.images, weights, convention, precision, args.cache, network, layer
             )
-        draw_map(dataset, seen, args)
+            draw_map(dataset, seen, args)
 
 
 if __name__ == "__main__":

@@ -49,10 +49,15 @@ def fraction(text):
     return _number(text, float, 0.01, 0.99)
 
 
+def accuracy(text):
+    """A share up to all."""
+    return _number(text, float, 0, 1)
+
+
 def new_file(text):
     """The path of a file to write, in a folder that is there."""
     path = Path(text)
-    if path.is_dir() or not path.parent.is_dir():
+    if (path.exists() and not path.is_file()) or not path.parent.is_dir():
         raise argparse.ArgumentTypeError(f"{text}: expected a file in a folder that is there")
     return path
 
@@ -190,7 +195,7 @@ OPTIONS = {
         "help": "let rare classes count as much as others",
     },
     "--label-smoothing": {
-        "type": fraction,
+        "type": share,
         "default": 0.0,
         "metavar": "X",
         "help": "share of certainty spread over the other classes (default: none)",
@@ -310,7 +315,7 @@ def recorded(options, arguments, path):
 def user_errors(interrupted="interrupted"):
     """What the user can mend (a missing file, a wrong value) ends the program: one line, exit 2.
 
-    interrupted: what is said after Ctrl-C.
+    interrupted: what is said after Ctrl-C, unless that says more itself.
     """
     try:
         yield
@@ -318,8 +323,8 @@ def user_errors(interrupted="interrupted"):
         sys.exit(141)
     except (OSError, ValueError) as error:
         sys.exit(_complain(error))
-    except KeyboardInterrupt:
-        notice(interrupted)
+    except KeyboardInterrupt as error:
+        notice(str(error) or interrupted)
         sys.exit(130)
 
 

@@ -12,12 +12,12 @@ MEASURED = 5  # seconds after which the speed of a task is known
 
 def say(text="", end="\n"):
     """A line of results, on stdout."""
-    print(printable(text), end=end, flush=True)
+    print(_spelled(printable(text), sys.stdout), end=end, flush=True)
 
 
 def notice(text):
     """A line beside the results: stderr, never stdout."""
-    print(printable(text), file=sys.stderr, flush=True)
+    print(_spelled(printable(text), sys.stderr), file=sys.stderr, flush=True)
 
 
 def printable(text):
@@ -26,6 +26,12 @@ def printable(text):
     Names of files, classes and servers come from strangers: `say` and `notice` are the only doors.
     """
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(text))
+
+
+def _spelled(text, stream):
+    """`text` in the letters that a stream has: a pipe of Windows has few."""
+    encoding = stream.encoding or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def one_line(text):

@@ -10,7 +10,7 @@ import numpy as np
 
 from lab.console import counted
 from lab.data import images, sources
-from lab.data.dataset import without
+from lab.data.dataset import check_name, without
 from lab.demo import stand_ins
 from lab.downloads.assets import ASSETS
 
@@ -97,6 +97,8 @@ def picture_files(paths, default, demo=False, skip_broken=False):
         return None
     places = [found(path, "name another", "try --demo") for path in paths or default]
     files = [file for place in places for file in _pictures(place)]
+    for file in files:
+        check_name(file)
     if not skip_broken:
         for file in files:
             images.check(file)
@@ -108,9 +110,14 @@ def _pictures(path):
     if not path.is_dir():
         return [path]
     files = sorted(file for file in path.rglob("*") if file.suffix.lower() in images.SUFFIXES)
+    files = [file for file in files if file.is_file() and not _hidden(file.relative_to(path))]
     if not files:
         raise ValueError(f"{path}: expected pictures, found none in this folder")
     return files
+
+
+def _hidden(path):
+    return any(part.startswith(".") for part in path.parts)
 
 
 def named(paths, default, demo, stand_in, skip_broken=False):

@@ -17,11 +17,15 @@ PREFIX = "keras:"
 
 @functools.cache
 def classifiers():
-    """Name -> its module in keras.applications, without importing Keras."""
+    """Name -> its module in keras.applications, without importing Keras.
+
+    But for EfficientNetB0 to B7: with ImageNet's weights Keras builds them with a layer more, and
+    another keeps what it was given when they were loaded. Their successors are EfficientNetV2.
+    """
     (folder,) = find_spec("keras").submodule_search_locations
     listing = Path(folder, "applications/__init__.py").read_text(encoding="utf-8")
     found = re.findall(r"from keras\.src\.applications\.(\w+) import \(?\s*([A-Z]\w+)", listing)
-    return {name: module for module, name in found}
+    return {name: module for module, name in found if not name.startswith("EfficientNetB")}
 
 
 class KerasNetwork:
@@ -37,7 +41,7 @@ class KerasNetwork:
             spelled = {known.lower(): known for known in classifiers()}
             near = get_close_matches(self.classifier.lower(), spelled) or spelled
             known = ", ".join(spelled[name] for name in near)
-            raise ValueError(f"--network {name}: keras.applications has {known}")
+            raise ValueError(f"--network {name}: of keras.applications there is {known}")
 
     def check_layer(self, layer):
         """ValueError unless features can be taken from `layer`."""

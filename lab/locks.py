@@ -52,7 +52,7 @@ def clear(folder):
         if path.name != "lock":
             remove(path)
     with suppress(OSError):  # Windows keeps a lock that is open
-        (folder / "lock").unlink()
+        (folder / "lock").unlink(missing_ok=True)
         folder.rmdir()
 
 

@@ -15,7 +15,7 @@ from importlib import import_module
 class Network:
     """One network, by name.
 
-    file: the weights, in the current folder. asset: what download.py calls them.
+    file: the weights, in the current folder.
     layers: those whose output serves as features -> how many numbers they give for a picture.
     layer: the one whose features are meant when none is named.
     batch: how many pictures go through at once. The more, the less often the weights are read, and
@@ -27,7 +27,6 @@ class Network:
 
     name: str
     file: str
-    asset: str
     layers: dict
     layer: str
     batch: int
@@ -122,7 +121,6 @@ class Network:
 ALEXNET = Network(
     name="alexnet",
     file="bvlc-alexnet.npy",
-    asset="weights",
     layers={"conv3": 6 * 6 * 384, "conv4": 6 * 6 * 384, "pool5": 9216, "fc6": 4096, "fc7": 4096},
     layer="fc7",
     batch=128,
@@ -133,7 +131,6 @@ ALEXNET = Network(
 VGG16 = Network(
     name="vgg16",
     file="vgg16.npy",
-    asset="vgg16",
     layers={
         "conv3_3": 7 * 7 * 256,
         "conv4_3": 7 * 7 * 512,

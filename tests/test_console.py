@@ -28,6 +28,13 @@ def as_if_nothing_were_set(monkeypatch):
     monkeypatch.delenv("TQDM_DISABLE", raising=False)
 
 
+def test_letters_that_a_stream_has_not_are_written_in_others(monkeypatch):
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="cp1252"))
+    console.say("Стоп é")
+    assert written.getvalue().decode("cp1252").strip() == r"\u0421\u0442\u043e\u043f é"
+
+
 def shown(steps, monkeypatch, to=io.StringIO, total=1000, **options):
     """What stderr, a `to`, gets while `steps` of some seconds and some pictures each are made."""
     stderr, clock = to(), Clock()

@@ -248,6 +248,11 @@ def test_calibrating_makes_an_overconfident_head_honest_and_is_remembered(run, t
     assert after["ece"] < before["ece"]
 
 
+def test_calibrating_changes_the_run_and_nothing_beside_it(run, test_set, capsys):
+    line = complaint(capsys, "--data", "test.p", "--calibrate", "--out", "beside")
+    assert "--calibrate changes the run itself: leave --out out" in line
+
+
 def test_calibrating_needs_the_pictures_of_the_training(run, test_set, capsys):
     labels = np.repeat(np.arange(CLASSES), 6)
     write_pictures(run.parent.parent / "train.p", labels, labels, first=5)

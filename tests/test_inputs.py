@@ -120,6 +120,20 @@ def test_pictures_keep_their_order_and_a_folder_stands_for_those_below(places):
     assert list(pictures.values()) == expected
 
 
+def test_hidden_files_and_folders_called_like_pictures_are_passed_over(places):
+    for name in ("here/a.png", "here/._a.png", "here/.kept/b.png"):
+        (places / name).parent.mkdir(exist_ok=True)
+        Image.new("RGB", (4, 3)).save(places / name)
+    (places / "here/folder.png").mkdir()
+    assert inputs.picture_files(["."], []) == {"a.png": Path("a.png")}
+
+
+def test_a_name_that_cannot_be_written_is_refused(places):
+    Image.new("RGB", (4, 3)).save(places / "here/a\n.png")
+    with pytest.raises(ValueError, match="rename it"):
+        inputs.picture_files(["."], [])
+
+
 def test_what_is_no_picture_is_said_of_the_first(places):
     (places / "here/a.png").write_bytes(b"no picture")
     with pytest.raises(ValueError, match=r"a\.png: expected a picture"):

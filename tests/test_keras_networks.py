@@ -202,9 +202,10 @@ finally:
 @pytest.mark.parametrize(
     ("name", "known"),
     [
-        ("keras:efficientnetb0", "keras.applications has EfficientNetB0, "),
-        ("keras:MobilNetV2", "keras.applications has MobileNetV2, "),
-        ("keras:", "keras.applications has ConvNeXtBase, "),
+        ("keras:efficientnetv2b0", "of keras.applications there is EfficientNetV2B0, "),
+        ("keras:EfficientNetB0", "of keras.applications there is EfficientNetV2B0, "),
+        ("keras:MobilNetV2", "of keras.applications there is MobileNetV2, "),
+        ("keras:", "of keras.applications there is ConvNeXtBase, "),
         ("vgg19", "expected alexnet or vgg16, or keras:NAME"),
     ],
 )

@@ -458,9 +458,10 @@ def test_a_folder_of_pictures_trains_and_its_names_are_the_classes(tmp_path, cap
 # ---- bad input: one line, exit 2, nothing written -----------------------------------------------
 
 
-def test_a_hidden_layer_is_not_for_lbfgs(complaint):
-    line = complaint(train_feature_extraction, "--demo", "--solver", "lbfgs", "--hidden", 12)
-    assert "--solver lbfgs solves for one layer" in line
+@pytest.mark.parametrize("option", [("--hidden", 12), ("--label-smoothing", 0.1)])
+def test_lbfgs_solves_for_one_layer_and_its_own_loss(complaint, option):
+    line = complaint(train_feature_extraction, "--demo", "--solver", "lbfgs", *option)
+    assert f"leave {option[0]} out" in line
 
 
 @pytest.mark.parametrize("script", INFERENCE)

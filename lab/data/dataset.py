@@ -103,6 +103,16 @@ def _class_ids(names):
     return dict(zip(sign_names(), ids, strict=True)) if {*names} <= {*ids} else {}
 
 
+def as_signs(names):
+    """The German signs that classes stand for, by name or by ClassId; None for other classes."""
+    signs = sign_names()
+    alias = _class_ids(signs)
+    found = [alias.get(name, name) for name in names]
+    # 0 to 9 may be anything; 0 to 42 are the signs.
+    short = any(name in alias and len(name) < 5 for name in names)
+    return found if {*found} <= {*signs} and (not short or len(names) == len(signs)) else None
+
+
 def listed(names):
     """Names from a file for a message: at most five."""
     return ", ".join(map(shown, names[:5])) + (", ..." if len(names) > 5 else "")

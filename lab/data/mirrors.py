@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lab.data.dataset import sign_names
+from lab.data.dataset import as_signs, sign_names
 
 # By ClassId, the row in signnames.csv.
 UNCHANGED = (11, 12, 13, 15, 17, 18, 22, 26, 30, 35)
@@ -16,9 +16,10 @@ PARTNERS = ((19, 20), (33, 34), (36, 37), (38, 39))
 def labels(names):
     """The label that a picture of each class has when mirrored, or -1: int64, one for each name.
 
-    names: of the classes, by label; any of the signs in any order. Classes of another name may not
-    be mirrored, nor may a sign whose partner is missing.
+    names: of the classes, by label; any of the signs, or their ClassIds, in any order. Classes of
+    another name may not be mirrored, nor may a sign whose partner is missing.
     """
+    names = as_signs(names) or names
     place = {name: label for label, name in enumerate(names)}
     partner = _partners()
     return np.array([place.get(partner.get(name), -1) for name in names], np.int64)

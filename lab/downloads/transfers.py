@@ -23,10 +23,10 @@ from urllib3.exceptions import HTTPError, NameResolutionError, ReadTimeoutError
 
 from lab.console import notice, one_line, progress, readable
 from lab.downloads.connections import Session, TooSlow
+from lab.files import FULL
 from lab.locks import clear, locked, remove
 
 BLOCK = 1 << 16  # bytes
-DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 BUSY = {408, 425, 429}  # and every 5xx: worth asking again
 WEB_PAGE = "a web page came instead of the file"
 
@@ -339,7 +339,7 @@ def reasons(patience):
 
 def is_full(error):
     """Whether it says that the disk is full."""
-    return isinstance(error, OSError) and error.errno in DISK_FULL
+    return isinstance(error, OSError) and error.errno in FULL
 
 
 @contextmanager

@@ -1,5 +1,8 @@
 """What the arguments of a script ask for, looked up before TensorFlow, which takes seconds."""
 
+import shlex
+from pathlib import Path
+
 from lab import inputs, networks
 from lab.runs import folders
 from lab.runs import record as records
@@ -17,7 +20,7 @@ def check(args, pictures=(), data=None):
     network, weights, demo = networks.named(asked["network"]), args.weights, args.demo
     if asked.get("run"):
         _, record, weights = run(args.run, weights, args.preprocess, demo)
-        network, demo = networks.named(record.network), record.demo
+        network, demo = networks.named(record.network), demo or record.demo
     if asked.get("layer"):
         network.check_layer(args.layer)
     if asked.get("preprocess") not in (None, *network.conventions):
@@ -46,9 +49,7 @@ def run(folder, weights=None, preprocess=None, demo=False):
         raise FileNotFoundError(f"{folder} is not there: did you mean {near}?")
     record = records.read(folder)
     if not record.ended:
-        last = folders.latest(folder.parent) == folder
-        resume = "--resume" if last else f"--resume --name {folder.name}"
-        remedy = f"go on with `python {records.SCRIPTS[record.method]} {resume}`"
+        remedy = f"go on with {resuming(folder, record.method)}"
         raise ValueError(f"{folder}: its training was stopped: {remedy}")
     if preprocess not in (None, record.preprocess):
         raise ValueError(
@@ -57,7 +58,7 @@ def run(folder, weights=None, preprocess=None, demo=False):
         )
     if record.demo and weights:
         raise ValueError(not_its(folder, record, weights, "leave --weights out"))
-    if demo and not record.demo:
+    if demo and not (record.demo or record.drawn):
         raise ValueError(not_its(folder, record, "random weights", "leave --demo out"))
     if record.demo:
         return folder, record, None
@@ -66,6 +67,16 @@ def run(folder, weights=None, preprocess=None, demo=False):
         return folder, record, inputs.weights_file(network, weights)
     path = weights or record.weights.path
     return folder, record, inputs.found(path, "say where it is with --weights")
+
+
+def resuming(folder, method):
+    """The command that goes on with the training in a folder."""
+    words = ["python", records.SCRIPTS[method], "--resume"]
+    if folder.parent != Path("runs"):
+        words += ["--out", str(folder.parent)]
+    if folders.latest(folder.parent) != folder:
+        words += ["--name", folder.name]
+    return f"`{shlex.join(words)}`"
 
 
 def not_its(folder, record, asked, remedy):

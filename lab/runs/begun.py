@@ -27,7 +27,7 @@ from lab.demo import stand_ins
 from lab.features.extraction import extract
 from lab.files import replace
 from lab.formats.weights import digest as weights_digest
-from lab.runs import folders, metrics, pictures, plots, report, starting, strangeness
+from lab.runs import asked, folders, metrics, pictures, plots, report, starting, strangeness
 from lab.runs import record as records
 from lab.runs.run import Run, softmax
 from lab.training import heads
@@ -76,6 +76,9 @@ def begin(options, args, method):
         except OSError as error:
             remedy = ", then go on with --resume" if run.folder else ""
             raise OSError(f"{error}{remedy}") from error
+        except KeyboardInterrupt:
+            remedy = f"; go on with {asked.resuming(run.folder, method)}" if run.folder else ""
+            raise KeyboardInterrupt(f"interrupted{remedy}") from None
 
 
 @dataclasses.dataclass(eq=False)
@@ -236,6 +239,7 @@ class Begun:
         except ValueError as error:
             notice(f"Too few pictures to tell what the random split hides: {error}")
             return
+        notice("Once more, with no sign on both sides: what does the random split hide?")
         with tempfile.TemporaryDirectory() as folder, redirect_stdout(StringIO()):
             _, history = train(features, dataset, rows, args, Path(folder))
         honest = history.loc[history["val_loss"].idxmin(), "val_accuracy"]

@@ -10,7 +10,7 @@ import tensorflow as tf
 from lab import networks
 from lab.console import notice
 from lab.data import images
-from lab.data.dataset import sign_names
+from lab.data.dataset import as_signs
 from lab.features.extraction import extract
 from lab.features.resizing import squeezed
 from lab.runs import drawings
@@ -124,7 +124,7 @@ class Tuning:
 
 def _suitable(names):
     """The augmentation for classes of these names."""
-    return "signs" if {*names} <= {*sign_names()} else "photos"
+    return "signs" if as_signs(names) else "photos"
 
 
 def _decoded(paths, side, rows):

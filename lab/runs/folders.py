@@ -42,7 +42,7 @@ def near(folder):
 def all_in(out):
     """The folders of runs in `out`, by name."""
     folders = (path.parent for path in Path(out).glob("*/run.json"))
-    return sorted(folder for folder in folders if folder.name != LATEST)
+    return sorted(folder for folder in folders if folder.name != LATEST and not folder.is_symlink())
 
 
 def _begun(folder):
@@ -152,11 +152,16 @@ def whole(folder):
                     locks.remove(left)
             yield unfinished
             former = folder.with_name(f"former-{folder.name}")
-            rmtree(former, ignore_errors=True)
             if folder.exists():
+                rmtree(former, ignore_errors=True)
                 folder.replace(former)
-            (unfinished / "lock").unlink()
-            unfinished.replace(folder)
+            try:
+                (unfinished / "lock").unlink()
+                unfinished.replace(folder)
+            except OSError:
+                if former.exists():
+                    former.replace(folder)
+                raise
             rmtree(former, ignore_errors=True)
         finally:
             if unfinished.exists():
@@ -171,4 +176,8 @@ def point(out, name):
         unfinished.symlink_to(name, target_is_directory=True)
         unfinished.replace(link)
     except OSError:  # Windows allows links to few
-        notice(f"{link} cannot be a link here; as the name of a run it works all the same")
+        unfinished.unlink(missing_ok=True)
+        if link.is_dir() and not link.is_symlink():
+            notice(f"{link} is a folder, not a link to the run begun last: give it another name")
+        else:
+            notice(f"{link} cannot be a link here; as the name of a run it works all the same")

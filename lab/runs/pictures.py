@@ -73,4 +73,4 @@ def _noted(folder):
 
 def _name(path):
     """Of a picture file: its class and its own name."""
-    return str(Path(*path.parts[-2:]))
+    return Path(*path.parts[-2:]).as_posix()

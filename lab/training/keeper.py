@@ -45,7 +45,7 @@ class Keeper:
         return _table([])
 
     def keep(self, history):
-        """Write the state, and the history up to it: it is on disk when this returns."""
+        """Write the state, and the history up to it."""
         with explained(self.checkpoints):
             self.checkpoints.mkdir(exist_ok=True)
         # In this order: a program killed between two of them does the epoch again, and equally.

@@ -31,7 +31,8 @@ def solve(model, examples, rows, folder):
     `history.csv`.
     """
     seen, unseen = ((examples.inputs(side), tf.gather(examples.labels, side)) for side in rows)
-    problem = Problem(_below(model, seen[0]), seen[1], examples.classes)
+    weights = tf.gather(examples.weights, rows[0])
+    problem = Problem(_below(model, seen[0]), seen[1], weights, examples.classes)
     parameters, history = problem.start, pd.DataFrame()
     for number, penalty in enumerate(PENALTIES, 1):
         begin = time.perf_counter()
@@ -65,14 +66,14 @@ def _below(model, inputs):
 class Problem:
     """Softmax regression on features moved to mean 0 and scaled to spread 1, which L-BFGS likes."""
 
-    def __init__(self, features, labels, classes):
+    def __init__(self, features, labels, weights, classes):
         features = np.asarray(features, np.float32)
         self.mean = features.mean(axis=0)
         features = features - self.mean
         self.spread = np.linalg.norm(features) / np.sqrt(features.size) or 1.0
         features /= self.spread
         self.features = tf.constant(features)
-        self.labels = tf.constant(labels)
+        self.labels, self.weights = tf.constant(labels), tf.constant(weights)
         self.shape = (features.shape[1] + 1, classes)  # the last row is the bias
         self.start = np.zeros(np.prod(self.shape))
 
@@ -90,7 +91,7 @@ class Problem:
             losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
                 self.labels, tf.matmul(self.features, kernel) + bias
             )
-            loss = tf.reduce_mean(losses) + penalty / 2 * tf.reduce_sum(kernel**2)
+            loss = tf.reduce_mean(self.weights * losses) + penalty / 2 * tf.reduce_sum(kernel**2)
         return loss, tape.gradient(loss, parameters)
 
     def layer(self, parameters):

@@ -34,6 +34,17 @@ def test_each_class_becomes_what_the_list_says(label):
     assert labels(sign_names())[label] == EXPECTED[label]
 
 
+@pytest.mark.parametrize("form", ["{:05}", "{}"])
+def test_class_ids_are_signs_too(form):
+    names = [form.format(label) for label in EXPECTED]
+    assert [*labels(names)] == [*EXPECTED.values()]
+
+
+def test_a_few_numbers_are_no_signs_unless_they_are_written_as_class_ids():
+    assert [*labels(["11", "33", "34"])] == [NEVER] * 3
+    assert [*labels(["00011", "00033", "00034"])] == [0, 2, 1]
+
+
 @pytest.mark.parametrize("label", EXPECTED)
 def test_a_mirrored_drawing_is_the_drawing_of_its_class_or_of_none(label, drawings):
     pictures, mirrored = drawings

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from argparse import Namespace
+from pathlib import Path
 
 import pytest
 from conftest import PROJECT
@@ -13,7 +14,7 @@ from records import GONE, RECORD, changed
 
 from lab import inputs
 from lab.runs import asked
-from lab.runs.record import RANDOM
+from lab.runs.record import DRAWN, RANDOM
 
 
 @pytest.fixture(autouse=True)
@@ -82,6 +83,8 @@ def test_a_real_run_asked_with_demo_says_leave_it_out(run):
     line = complaint(asked.run, run(), demo=True)
     assert "trained on features of bvlc-alexnet.npy (sha256 abababababab…)" in line
     assert "not of random weights: leave --demo out" in line
+    drawn = run(data_path=DRAWN["signs"])
+    assert asked.run(drawn, demo=True)[2] == Path("bvlc-alexnet.npy")
 
 
 def test_another_convention_is_refused(run):
@@ -90,8 +93,9 @@ def test_another_convention_is_refused(run):
 
 
 def test_a_training_that_was_stopped_says_resume(run):
-    assert "was stopped: go on with `python train_feature_extraction.py --resume`" in complaint(
-        asked.run, run(metrics=GONE)
+    assert (
+        "was stopped: go on with `python train_feature_extraction.py --resume --out .`"
+        in complaint(asked.run, run(metrics=GONE))
     )
 
 

@@ -66,7 +66,16 @@ def test_where_links_are_not_allowed_it_says_so_and_goes_on(monkeypatch, capsys)
     monkeypatch.setattr(Path, "symlink_to", forbidden)
     folders.point(Path("runs"), "a")
     assert "works all the same" in capsys.readouterr().err
+    assert [path.name for path in Path("runs").iterdir()] == ["a"]
     assert folders.found("runs/latest") == last
+
+
+def test_a_folder_in_place_of_the_link_is_named(capsys):
+    begun("a")
+    copy = begun("latest")
+    folders.point(Path("runs"), "a")
+    assert "runs/latest is a folder, not a link" in capsys.readouterr().err
+    assert sorted(Path("runs").iterdir()) == [Path("runs/a"), copy]
 
 
 def test_another_name_is_taken_as_it_is():
@@ -260,6 +269,22 @@ def test_what_was_begun_and_not_ended_is_gone_and_the_former_stands(place):
     with pytest.raises(ValueError, match="no"):
         fail()
     assert [path.name for path in place.rglob("*")] == ["made"]
+
+
+def test_the_former_comes_back_when_the_new_one_cannot_take_its_place(place, monkeypatch):
+    (place / "made").mkdir()
+    (place / "made/first").touch()
+    move = Path.replace
+
+    def refused(path, target):
+        if path.name == "unfinished-made":
+            raise PermissionError(13, "Permission denied")
+        return move(path, target)
+
+    monkeypatch.setattr(Path, "replace", refused)
+    with pytest.raises(OSError, match="made: cannot be written"), folders.whole(place / "made"):
+        pass
+    assert [path.name for path in place.rglob("*")] == ["made", "first"]
 
 
 def test_what_a_killed_program_left_does_not_come_along(place):

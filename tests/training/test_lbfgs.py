@@ -18,7 +18,7 @@ def solve(training, validation, folder, model=None):
 
 
 def test_the_gradient_is_the_one_of_finite_differences():
-    problem = lbfgs.Problem(*TRAINING, classes=CLASSES)
+    problem = lbfgs.Problem(*TRAINING, np.ones(len(TRAINING[1]), np.float32), CLASSES)
     random = np.random.default_rng(0)
     place = random.normal(0, 0.01, problem.start.shape)
     _, gradient = problem.loss_and_gradient(place, 0.1)
@@ -31,12 +31,22 @@ def test_the_gradient_is_the_one_of_finite_differences():
 
 
 def test_the_loss_is_that_of_the_layer_it_becomes():
-    problem = lbfgs.Problem(*TRAINING, classes=CLASSES)
+    problem = lbfgs.Problem(*TRAINING, np.ones(len(TRAINING[1]), np.float32), CLASSES)
     place = np.random.default_rng(0).normal(0, 0.01, problem.start.shape)
     loss, _ = problem.loss_and_gradient(place, 0.1)
     penalty = 0.1 / 2 * np.sum(place.reshape(4097, CLASSES)[:-1] ** 2)
     losses, _ = judge(problem.layer(place), *TRAINING)
     assert loss == pytest.approx(losses.mean() + penalty, rel=1e-4)
+
+
+def test_a_weight_multiplies_the_loss_of_its_picture():
+    features, labels = TRAINING
+    weights = np.random.default_rng(1).uniform(0, 2, len(labels)).astype(np.float32)
+    problem = lbfgs.Problem(features, labels, weights, CLASSES)
+    place = np.random.default_rng(0).normal(0, 0.01, problem.start.shape)
+    losses, _ = judge(problem.layer(place), *TRAINING)
+    found, _ = problem.loss_and_gradient(place, 0)
+    assert found == pytest.approx((weights * losses).mean(), rel=1e-4)
 
 
 @pytest.fixture(scope="module")
