@@ -284,7 +284,7 @@ def test_too_low_an_accuracy_exits_with_one_after_all_is_written(
         (["--data", "animals"], "animals: expected pictures of the 43 classes"),
         (["--run", "nowhere"], "nowhere: expected a training run"),
         (["--preprocess", "course"], "leave --preprocess out"),
-        (["--assert-accuracy", "90"], "expected a number from 0.01 to 0.99, found 90"),
+        (["--assert-accuracy", "90"], "expected a number from 0 to 1, found 90"),
         (["--out", "test.p"], "test.p"),
     ],
 )

@@ -680,7 +680,8 @@ def test_a_demo_run_asked_with_other_weights_says_leave_them_out(finished, compl
 @pytest.mark.usefixtures("real_weights")
 def test_a_real_run_asked_with_demo_says_leave_it_out(finished, complaint, capsys, tmp_path):
     path = finished / "run.json"
-    path.write_text(path.read_text().replace("random weights (--demo)", "bvlc-alexnet.npy"))
+    text = path.read_text().replace("random weights (--demo)", "bvlc-alexnet.npy")
+    path.write_text(text.replace("drawn signs (--demo)", "train.p"))
     line = complaint(feature_extraction, "--run", finished, "--demo")
     assert "trained on features of bvlc-alexnet.npy" in line
     assert "not of random weights: leave --demo out" in line
@@ -701,9 +702,8 @@ def test_a_run_that_was_stopped_says_resume(finished, complaint):
     found = json.loads(path.read_text())
     del found["metrics"]
     path.write_text(json.dumps(found))
-    assert "was stopped: go on with `python train_feature_extraction.py --resume`" in complaint(
-        feature_extraction, "--run", finished
-    )
+    resume = f"`python train_feature_extraction.py --resume --out {finished.parent}`"
+    assert f"was stopped: go on with {resume}" in complaint(feature_extraction, "--run", finished)
 
 
 def test_latest_is_the_run_begun_last_where_links_are_not_allowed(finished, place, capsys):
