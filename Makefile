@@ -3,9 +3,11 @@ PYTHON ?= python3
 HERE := .venv/bin/python
 RUN ?= runs/latest
 PICTURES ?= pictures
+# Two processes test at once; each with threads for all cores would wait for the other's.
+ALONE := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1
 
 .PHONY: demo test lint exercises hand-in guide guide-check notebooks site \
-	export serve embed test-deploy bench fuzz clean
+	export serve embed test-slow test-deploy bench fuzz clean
 
 demo: .venv/installed ## steps 3 and 4 without any file or network
 	$(HERE) train_feature_extraction.py --demo
@@ -20,7 +22,11 @@ demo: .venv/installed ## steps 3 and 4 without any file or network
 	@echo "    python imagenet_inference.py"
 
 test: .venv/installed-tests ## five to seven minutes
-	$(HERE) -m pytest -q -n 2 --dist loadfile --ignore tests/deploy
+	$(ALONE) $(HERE) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder \
+		--ignore tests/deploy
+
+test-slow: .venv/installed-tests ## those that take minutes each
+	$(HERE) -m pytest -q -m slow tests --ignore tests/guide --ignore tests/deploy
 
 lint: .venv/installed-tests
 	$(HERE) -m ruff check .

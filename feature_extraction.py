@@ -76,7 +76,7 @@ def main(argv=None):
 
     with user_errors():
         run = args.run and load(args.run, args.weights, args.preprocess, args.demo)
-        demo = run.record.demo if run else args.demo
+        demo = args.demo or bool(run and run.record.demo)
         draw = partial(stand_ins.pictures, run.network.subject if run else "signs")
         pictures = inputs.named(args.pictures, PICTURES, demo, draw, args.skip_broken)
         if not run:

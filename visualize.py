@@ -167,7 +167,7 @@ def main(argv=None):
 
     with user_errors():
         run = args.run and load(args.run, args.weights, args.preprocess, args.demo)
-        demo = run.record.demo if run else args.demo
+        demo = args.demo or bool(run and run.record.demo)
         layer, convention = None, args.preprocess or "caffe"
         if run:
             layer, convention = run.layer, run.convention

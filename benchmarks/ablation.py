@@ -75,10 +75,11 @@ def _measured(folder):
     return metrics["validation"] if metrics else None
 
 
-def check_settings(out, settings):
-    """ValueError when the runs in `out` were made with other settings."""
+def hold_to_settings(out, settings):
+    """Note the settings of the runs in `out`; ValueError when those there were made with others."""
     file, text = out / "settings.json", json.dumps(settings, indent=2)
-    if file.exists() and file.read_text(encoding="utf-8") != text:
+    noted = file.read_text(encoding="utf-8") if file.exists() else None
+    if noted != text and any(out.glob("*/run.json")):
         raise ValueError(f"{out}: its runs are of other settings: name another --out")
     replace_text(file, text)
 
@@ -108,7 +109,7 @@ def main(argv=None):
         args.out.mkdir(parents=True, exist_ok=True)
         found = {}
         with locked(args.out / "table", "measuring for the same table"):
-            check_settings(args.out, {**options, "parts": PARTS})
+            hold_to_settings(args.out, {**options, "parts": PARTS})
             for seed in range(args.seeds):
                 for part in PARTS:
                     found.setdefault(part, []).append(trained(part, seed, options))

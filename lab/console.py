@@ -12,12 +12,12 @@ MEASURED = 5  # seconds after which the speed of a task is known
 
 def say(text="", end="\n"):
     """A line of results, on stdout."""
-    print(_spelled(printable(text), sys.stdout), end=end, flush=True)
+    print(_spelled(printable(text)), end=end, flush=True)
 
 
 def notice(text):
     """A line beside the results: stderr, never stdout."""
-    print(_spelled(printable(text), sys.stderr), file=sys.stderr, flush=True)
+    print(printable(text), file=sys.stderr, flush=True)
 
 
 def printable(text):
@@ -28,9 +28,9 @@ def printable(text):
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(text))
 
 
-def _spelled(text, stream):
-    """`text` in the letters that a stream has: a pipe of Windows has few."""
-    encoding = stream.encoding or "utf-8"
+def _spelled(text):
+    """`text` in the letters that stdout has: as a pipe of Windows it has few."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     return text.encode(encoding, "backslashreplace").decode(encoding)
 
 

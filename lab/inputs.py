@@ -91,7 +91,7 @@ def picture_files(paths, default, demo=False, skip_broken=False):
     """Name -> file of the pictures `paths`, or of `default`; None for what `demo` makes up.
 
     A folder stands for the pictures below it. Raises OSError or ValueError for what is not there or
-    no picture, judged by the heads of the files; with `skip_broken` nothing is judged.
+    no picture, judged by the heads of the files; with `skip_broken` those are not looked at.
     """
     if demo and not paths:
         return None

@@ -17,15 +17,11 @@ PREFIX = "keras:"
 
 @functools.cache
 def classifiers():
-    """Name -> its module in keras.applications, without importing Keras.
-
-    But for EfficientNetB0 to B7: with ImageNet's weights Keras builds them with a layer more, and
-    another keeps what it was given when they were loaded. Their successors are EfficientNetV2.
-    """
+    """Name -> its module in keras.applications, without importing Keras."""
     (folder,) = find_spec("keras").submodule_search_locations
     listing = Path(folder, "applications/__init__.py").read_text(encoding="utf-8")
     found = re.findall(r"from keras\.src\.applications\.(\w+) import \(?\s*([A-Z]\w+)", listing)
-    return {name: module for module, name in found if not name.startswith("EfficientNetB")}
+    return {name: module for module, name in found}
 
 
 class KerasNetwork:
@@ -99,7 +95,13 @@ class KerasNetwork:
         return module.preprocess_input(images)
 
     def load_weights(self, path=None):
-        """All weights, as Keras fetched them and checked their hash. OSError when it cannot."""
+        """All weights, as Keras fetched them and checked their hash. OSError when it cannot.
+
+        ValueError for EfficientNetB0 to B7: for ImageNet's weights Keras builds them with a layer
+        more than without, and another keeps what it had when they were loaded.
+        """
+        if self.classifier.startswith("EfficientNetB"):
+            raise ValueError(f"{self.name}: take its successor, keras:EfficientNetV2B0, or --demo")
         try:
             with redirect_stdout(sys.stderr):  # Keras's bar
                 return self._as_layer(self._pooled("imagenet").get_weights())

@@ -8,6 +8,16 @@ import pytest
 from tests.broken_server import BODY, BrokenServer
 
 PROJECT = Path(__file__).resolve().parent.parent
+# Files that take longest begin first, so that in the end no process waits for another.
+LONGEST = [
+    "test_fine_tuning.py", "test_alexnet.py", "test_scripts.py", "test_fuzz.py", "test_begun.py",
+    "test_workers.py", "test_keras_networks.py", "test_second_network.py", "test_strangeness.py",
+]  # fmt: skip
+
+
+def pytest_collection_modifyitems(items):
+    place = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.name, len(place)))
 
 
 @pytest.fixture(scope="session")

@@ -85,7 +85,8 @@ def run_beside_weights(weights_file, tmp_path):
         assert done.returncode == 0, done.stderr[-3000:]
         return tmp_path
 
-    return run
+    yield run
+    (tmp_path / "bvlc-alexnet.npy").unlink(missing_ok=True)
 
 
 # ---- the oracles --------------------------------------------------------------------------------
@@ -441,14 +442,10 @@ slope = tf.gradients(frozen, resized)[0]
 
 with tf.Session() as sess:
     sess.run(init_op)
-    fetches = [train_op, loss_op, fc7, probabilities, slope]
-    steps = [sess.run(fetches, feed_dict={features: signs, labels: sign_labels}) for _ in range(8)]
-_, losses, *frozen = zip(*steps)
-names = ["fc7", "probabilities", "slope"]
-np.savez(
-    "course.npz", losses=losses, reads=len(reads),
-    **{name: values[-1] for name, values in zip(names, frozen, strict=True)},
-)
+    feed = {features: signs, labels: sign_labels}
+    losses = [sess.run([train_op, loss_op], feed_dict=feed)[1] for _ in range(8)]
+    found = sess.run({"fc7": fc7, "probabilities": probabilities, "slope": slope}, feed_dict=feed)
+np.savez("course.npz", losses=losses, reads=len(reads), **found)
 """
 
 

@@ -11,7 +11,7 @@ import pytest
 from conftest import PROJECT
 from PIL import Image
 
-from benchmarks import jpegs, measures, report
+from benchmarks import bench, jpegs, measures, report
 from benchmarks.processes import Measurement, take_turns
 from lab.networks import VGG16
 
@@ -22,11 +22,17 @@ def quick(tmp_path_factory):
     folder = tmp_path_factory.mktemp("bench")
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.bench", "--quick", "--rounds", "1",
-         "--weights", folder / "none.npy", "--data", folder / "none.p",
-         "--only", "lab-float32", "course", "500x375", "--json", folder / "out.json"],
-        cwd=PROJECT, capture_output=True, text=True, check=True,
+         "--only", "lab-float32", "course", "500x375", "--json", "out.json"],
+        cwd=folder, env=os.environ | {"PYTHONPATH": str(PROJECT)}, capture_output=True, text=True,
+        check=True,
     )  # fmt: skip
     return done.stdout, json.loads((folder / "out.json").read_text())
+
+
+def test_a_file_that_is_named_and_not_there_is_one_line(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        bench.main(["--quick", "--weights", "none.npy"])
+    assert "none.npy is not there" in capsys.readouterr().err
 
 
 @pytest.mark.slow  # a minute: five programs import TensorFlow

@@ -35,18 +35,20 @@ from lab.training import heads
 
 INFERENCE = [imagenet_inference, traffic_sign_inference, feature_extraction]
 LESSONS = [*INFERENCE, train_feature_extraction]
-DRAWN = {}
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    return draw(300)
 
 
 @pytest.fixture(autouse=True)
-def place(tmp_path, monkeypatch, demo_weights):
+def place(tmp_path, monkeypatch, demo_weights, drawn):
     """An empty current folder; what --demo makes up is made once for all tests, and smaller."""
 
     def dataset(*_):
         stand_ins.notice("DEMO: signs stand in for train.p.")
-        if not DRAWN:
-            DRAWN["signs"] = draw(300)
-        return DRAWN["signs"]
+        return drawn
 
     def weights(network):
         stand_ins.notice("DEMO: random weights stand in for bvlc-alexnet.npy.")
@@ -359,11 +361,11 @@ def test_the_trained_head_names_signs_as_its_numbers_say(trained, demo_weights, 
 
 
 def test_a_photograph_is_said_to_be_unlike_signs_before_it_is_called_one(
-    finished, place, capsys, monkeypatch
+    finished, place, capsys, drawn
 ):
     photograph = load_sample_image("flower.jpg")
     Image.fromarray(photograph).save(place / "flower.png")
-    Image.fromarray(DRAWN["signs"].images[0]).save(place / "sign.png")
+    Image.fromarray(drawn.images[0]).save(place / "sign.png")
     run(feature_extraction, "--run", finished, "sign.png", "flower.png")
     sign, flower = capsys.readouterr().out.split("Image 1\n")
     assert "Unlike" not in sign
@@ -396,7 +398,7 @@ def counts_of(run_folder):
 
 
 @pytest.mark.usefixtures("quick")
-def test_a_limit_takes_every_class_in_its_share(capsys, place, monkeypatch):
+def test_a_limit_takes_every_class_in_its_share(capsys, place, monkeypatch, drawn):
     seen = {}
     finish = begun.Begun.finish
 
@@ -407,7 +409,7 @@ def test_a_limit_takes_every_class_in_its_share(capsys, place, monkeypatch):
     monkeypatch.setattr(begun.Begun, "finish", spy)
     run(train_feature_extraction, "--demo", "--limit", 100, "--epochs", 1)
     assert counts_of("runs/latest") == (100, 100)
-    share = np.bincount(DRAWN["signs"].labels) / 3
+    share = np.bincount(drawn.labels) / 3
     assert np.abs(np.bincount(seen["labels"], minlength=43) - share).max() <= 1
 
 

@@ -3,6 +3,7 @@
 VGG16 has a sixteenth of its channels here; all else is the real program.
 """
 
+import functools
 import re
 from argparse import Namespace
 from functools import partial
@@ -27,7 +28,7 @@ FLOWER = rf"({'|'.join(KINDS)}): [01]\.\d{{3}}\n"
 
 
 @pytest.fixture(scope="module", autouse=True)
-def small():
+def small(tmp_path_factory):
     """Ten flowers a kind, and narrow networks with random weights."""
     weights = narrow_vgg16.as_tensors(narrow_vgg16.random_arrays(narrow_vgg16.NARROW))
     with pytest.MonkeyPatch.context() as patch:
@@ -35,6 +36,8 @@ def small():
         patch.setattr(narrow_vgg16.VGG16.module, "KERNELS", narrow_vgg16.NARROW)
         patch.setattr(stand_ins, "weights", lambda network: weights)
         patch.setattr(stand_ins, "FLOWERS", 50)
+        patch.setattr(stand_ins, "_drawn", functools.cache(stand_ins._drawn))
+        patch.setenv("ALEXNET_LAB_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
 
 

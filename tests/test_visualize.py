@@ -13,8 +13,13 @@ from lab.runs.run import Run
 
 
 @pytest.fixture(scope="module")
-def weights():
-    return stand_ins.weights(ALEXNET)
+def weights(demo_weights):
+    return demo_weights
+
+
+@pytest.fixture(autouse=True)
+def no_features_from_before(tmp_path, monkeypatch):
+    monkeypatch.setenv("ALEXNET_LAB_CACHE", str(tmp_path / "cache"))
 
 
 def head_on(layer):

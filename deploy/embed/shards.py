@@ -130,6 +130,8 @@ class _Shard:
             features = self.model.frozen.features(batch.images)[: len(batch.whole)].numpy()
             places = np.array([(picture.path, picture.member) for picture in batch.whole], object)
             finite = np.isfinite(features).all(axis=1)
+            if len(features) == self.model.frozen.network.batch and not finite.any():
+                self.model.frozen.finite(features)  # says what is wrong, and not with the pictures
             self.broken += [(*place, "its features are no numbers") for place in places[~finite]]
             if finite.any():
                 columns = [pa.array(column, pa.string()) for column in places[finite].T]

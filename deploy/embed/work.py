@@ -5,6 +5,7 @@ import io
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from functools import partial
+from pathlib import PurePath
 
 from deploy.embed import plan, reading, sources
 from deploy.embed.bar import Bar
@@ -36,7 +37,8 @@ def done(args):
 
 def _check_ours(folder):
     """ValueError when a folder holds other files and no plan."""
-    names = {name for name in folder.names() if name != "lock" and not name.startswith(".")}
+    usual = {"lock", "lost+found", PurePath(folder.path).name}  # the last of a file, or a marker
+    names = {name for name in folder.names() if name not in usual and not name.startswith(".")}
     if names and plan.FILE not in names:
         raise ValueError(
             f"{folder}: expected a new folder, or one that this command began, found "

@@ -88,8 +88,8 @@ class _Request:
                 while self.more:
                     await self._next()
 
-    async def refuse(self, status, detail, headers=None):
-        response = JSONResponse({"detail": detail}, status, headers)
+    async def refuse(self, status, detail):
+        response = JSONResponse({"detail": detail}, status)
         await response(self.scope, self.next, self.send)
 
 

@@ -36,10 +36,10 @@ class Service:
         try:
             await asyncio.to_thread(self.classifier.warm_up)
             self.state = "ready"
-            notice("Ready")
         except Exception as error:
             self.state = f"failed: {type(error).__name__}"
             logging.exception("It cannot warm up")
+        notice(self.state.capitalize())
 
     def stop(self):
         self.answers.stop()

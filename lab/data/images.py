@@ -86,7 +86,10 @@ def broken(paths, decode):
 
     def is_broken(path):
         try:
-            read(path, at_least=1) if decode else check(path)
+            if decode:
+                read(path, at_least=1)
+            else:
+                check(path)
         except (OSError, ValueError):
             return True
         return False

@@ -42,7 +42,7 @@ def near(folder):
 def all_in(out):
     """The folders of runs in `out`, by name."""
     folders = (path.parent for path in Path(out).glob("*/run.json"))
-    return sorted(folder for folder in folders if folder.name != LATEST and not folder.is_symlink())
+    return sorted(folder for folder in folders if folder.name != LATEST)
 
 
 def _begun(folder):
@@ -176,7 +176,8 @@ def point(out, name):
         unfinished.symlink_to(name, target_is_directory=True)
         unfinished.replace(link)
     except OSError:  # Windows allows links to few
-        unfinished.unlink(missing_ok=True)
+        if unfinished.is_symlink():
+            unfinished.unlink()
         if link.is_dir() and not link.is_symlink():
             notice(f"{link} is a folder, not a link to the run begun last: give it another name")
         else:

@@ -66,7 +66,7 @@ def _other_content(folder, images):
 def _noted(folder):
     """The names of picture files in a run folder; none of a run begun before they were noted."""
     try:
-        return records.text(folder / NAMES).splitlines()
+        return records.text(folder / NAMES).replace("\\", "/").splitlines()  # once Windows's
     except (OSError, ValueError):
         return []
 

@@ -64,7 +64,10 @@ def _below(model, inputs):
 
 
 class Problem:
-    """Softmax regression on features moved to mean 0 and scaled to spread 1, which L-BFGS likes."""
+    """Softmax regression on features moved to mean 0 and scaled to spread 1, which L-BFGS likes.
+
+    weights: float32 [n], how much the loss of each picture counts.
+    """
 
     def __init__(self, features, labels, weights, classes):
         features = np.asarray(features, np.float32)

@@ -348,7 +348,7 @@ def test_an_archive_that_is_none_is_broken(place, seen, name):
 def test_a_name_too_long_to_be_one_is_not_read(place, seen):
     with tarfile.open("signs.tar", "w", format=tarfile.GNU_FORMAT) as archive:
         archive.addfile(tarfile.TarInfo("a" * (reading.LARGEST_NAME + 1)))
-    embed("signs.tar")
+    embed("signs.tar", "pictures")
     assert "a name of" in broken()[str(place / "signs.tar"), ""]
 
 

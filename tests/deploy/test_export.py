@@ -4,6 +4,7 @@ The networks have their true layers and an eighth or a sixteenth of the channels
 """
 
 import json
+import runpy
 import subprocess
 import sys
 from dataclasses import replace
@@ -19,6 +20,7 @@ import alexnet
 import train_feature_extraction
 from feature_extraction import new_layer
 from lab import networks
+from lab.data import images
 from lab.demo import stand_ins
 from lab.demo.flowers import KINDS
 from lab.runs import record, strangeness
@@ -190,6 +192,14 @@ def test_the_script_beside_it_names_a_picture(trained, tmp_path):
     assert first == "rose.png"
     named = [line.split(":")[0].strip() for line in rest if ":" in line]
     assert sorted(named) == sorted(KINDS)
+
+
+def test_the_script_beside_it_reads_grey_of_16_bits_as_the_lab_does(tmp_path):
+    grey = np.linspace(0, 65535, 40 * 30).reshape(30, 40).astype(np.uint16)
+    Image.fromarray(grey).save(tmp_path / "grey.png")
+    script = runpy.run_path(str(export.USE))
+    found = script["read"](tmp_path / "grey.png")
+    np.testing.assert_array_equal(found, images.read(tmp_path / "grey.png"))
 
 
 def test_a_file_is_tried_where_nothing_of_the_lab_is(tmp_path):

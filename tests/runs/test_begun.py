@@ -225,31 +225,26 @@ import os, sys
 sys.path[:0] = ["{project}", "{project}/tests", "{project}/tests/runs"]
 import test_begun
 test_begun.stand_in(setattr)
-if len(sys.argv) > 1 and sys.argv[1].isdigit():
-    class Here: setattr = staticmethod(setattr)
-    test_begun.at_file(Here, int(sys.argv.pop(1)), lambda *_: os.kill(os.getpid(), 9))
+from lab.runs import record
+write, times = record.write, []
+def written(*arguments):
+    times.append(1)
+    if len(times) == 2:
+        os.kill(os.getpid(), 9)
+    write(*arguments)
+record.write = written
 test_begun.train(*sys.argv[1:])
 """
 
 
-def program(*arguments):
-    code = PROGRAM.format(project=PROJECT)
-    return subprocess.run(
-        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False
-    )
-
-
 def test_the_program_itself_may_be_killed(whole):
-    """Before the report, then before the record that says it has ended."""
-    died = program(str(FILES.index("report.html")), *OPTIONS)
-    assert died.returncode == -signal.SIGKILL, died.stderr
-    assert not Path("runs/mine/report.html").exists()
-    died = program("4", "--resume")  # after head, split, strangeness and report
+    """Before the record that says it has ended."""
+    code = PROGRAM.format(project=PROJECT)
+    died = subprocess.run([sys.executable, "-c", code, *OPTIONS], capture_output=True, text=True)
     assert died.returncode == -signal.SIGKILL, died.stderr
     assert Path("runs/mine/report.html").exists()
     assert not record.read("runs/mine").ended
-    ended = program("--resume")
-    assert ended.returncode == 0, ended.stderr
+    train("--resume")
     assert left("runs/mine") == whole
 
 
@@ -432,6 +427,29 @@ def test_a_demo_of_the_version_before_is_gone_on_with(whole, monkeypatch):
     older("runs/mine", head=None)
     train("--resume")
     assert left("runs/mine") == whole
+
+
+def interrupt(*_):
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("options", "more"),
+    [(OPTIONS, ""), ([*OPTIONS, "--out", "my runs"], " --out 'my runs'")],
+)
+def test_who_interrupts_is_told_how_to_go_on(monkeypatch, capsys, options, more):
+    monkeypatch.setattr(begun.Begun, "watch", interrupt)
+    with pytest.raises(SystemExit, match="130"):
+        train(*options)
+    said = f"interrupted; go on with `python train_feature_extraction.py --resume{more}`"
+    assert capsys.readouterr().err.splitlines()[-1] == said
+
+
+def test_who_interrupts_before_anything_is_kept_is_told_nothing_of_going_on(monkeypatch, capsys):
+    monkeypatch.setattr(begun.Begun, "keep", interrupt)
+    with pytest.raises(SystemExit, match="130"):
+        train(*OPTIONS)
+    assert capsys.readouterr().err.splitlines()[-1] == "interrupted"
 
 
 def test_options_that_are_ignored_when_going_on_are_named(whole, monkeypatch, capsys):
