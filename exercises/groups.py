@@ -25,7 +25,7 @@ def conv_relu(x, layer):
 
     layer: kernel [3, 3, c / 2, k] and bias [k]. The first k / 2 kernels see the first c / 2
         channels of x, the other kernels the other channels. `tf.nn.conv2d(x, kernel, 1, "SAME")`
-        is a convolution in one group.
+        is a convolution with kernels that see all channels.
     """
     # Your code, about 4 lines.
     raise NotImplementedError

@@ -23,10 +23,11 @@ from alexnet import AlexNet
 def new_layer(width, classes, seed=0):
     """An untrained head, a `keras.Sequential`: features [n, width] -> scores [n, classes].
 
-    First `keras.layers.LayerNormalization(center=False, scale=False)`: the features of each picture
-    get mean 0 and spread 1, so that training is steady. Then one `keras.layers.Dense`, whose kernel
-    starts as random numbers of spread 0.01 drawn with the seed: every class is about as likely as
-    any other. Scores, not probabilities: the softmax comes later, with the loss.
+    After `keras.Input([width])` comes `keras.layers.LayerNormalization(center=False, scale=False)`:
+    the features of each picture get mean 0 and spread 1, so that training is steady. Then one
+    `keras.layers.Dense`, whose kernel starts as random numbers of spread 0.01 drawn with the seed:
+    every class is about as likely as any other. Scores, not probabilities: the softmax comes later,
+    with the loss.
     """
     ### BEGIN SOLUTION
     start = keras.initializers.RandomNormal(stddev=0.01, seed=seed)

@@ -31,7 +31,7 @@ HINTS = {
 }
 
 
-def drawn(sharper=1.0, count=1500, classes=5, seed=0):
+def drawn(sharper=1.0, count=500, classes=5, seed=0):
     """Scores, and labels drawn by their softmax; then the scores are made `sharper`."""
     rng = np.random.default_rng(seed)
     scores = rng.normal(0, 2, [count, classes])
@@ -88,10 +88,10 @@ def _fitted(learner, scores, labels):
 
 @check("calibration_error", "`calibration_error` is that of the lab")
 def error(learner):
-    for sharper in (1, 2):
-        scores, labels = drawn(sharper, count=400)
-        arguments = softmax(scores, axis=1), labels
-        expected = metrics.expected_calibration_error(labels, arguments[0])
+    for sharper, bins in ((1, 15), (2, 15), (2, 10)):
+        scores, labels = drawn(sharper)
+        arguments = softmax(scores, axis=1), labels, bins
+        expected = metrics.expected_calibration_error(labels, arguments[0], bins)
         found = learner.calibration_error(*arguments)
         same(found, expected, mistakes, "calibration_error", *arguments)
 

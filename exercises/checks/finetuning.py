@@ -48,10 +48,12 @@ def names_of_learning(weights):
     return [name for name, count in variables.items() if count], sum(variables.values())
 
 
-def new_head():
+def new_head(sure=0):
+    """A head whose probabilities differ; with `sure` it says class 0 whatever it sees."""
     head = feature_extraction.new_layer(narrow.WIDTH, CLASSES)
     kernel, bias = head.get_weights()
-    head.set_weights([kernel * 100, bias])
+    bias[0] = sure
+    head.set_weights([kernel if sure else kernel * 100, bias])
     return head
 
 
@@ -138,24 +140,46 @@ def step_sizes(learner):
         same(learner.factors(*arguments), expected, mistakes, "factors", *arguments)
 
 
-def moved(learner, scale=1.0, unfreeze="conv5"):
-    """What a step of SGD returns, moves each variable by, and was expected to."""
-    weights, head = learner.unfrozen(narrow.weights(), unfreeze), new_head()
-    variables = learner.learning(weights, head)
-    images, labels = narrow.images(3) * scale, np.array([0, 1, 3])
-    with tf.GradientTape() as tape:
-        scores = head(AlexNet(images, feature_extract=True, weights=weights))
-        error = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, scores))
-    gradients = tape.gradient(error, variables)
-    before = [each.numpy() for each in variables]
-    found = learner.step(weights, head, keras.optimizers.SGD(RATE), images, labels)
-    moves = [old - new.numpy() for old, new in zip(before, variables, strict=True)]
-    return found, error, moves, [RATE * gradient.numpy() for gradient in gradients]
+class Moved:
+    """What a step of SGD returns, and by what it moves each variable, beside what it should.
+
+    sure: how sure the head is of class 0, which then is right: the gradient is small.
+    """
+
+    def __init__(self, learner, sure=0):
+        weights = learner.unfrozen(narrow.weights(), "conv5")
+        head, optimizer = new_head(sure), keras.optimizers.SGD(RATE)
+        variables, images = learner.learning(weights, head), narrow.images(3)
+
+        def scores():
+            return head(AlexNet(images, feature_extract=True, weights=weights))
+
+        labels = np.array([0, 0, 0] if sure else [0, 1, 3])
+        with tf.GradientTape() as tape:
+            error = _loss(scores(), labels)
+        self.before = float(error)
+        gradients = [each.numpy() for each in tape.gradient(error, variables)]
+        self.norm = _norm(gradients)
+        self.expected = [RATE / max(1, self.norm) * gradient for gradient in gradients]
+        places = [each.numpy() for each in variables]
+        self.returned = learner.step(weights, head, optimizer, images, labels)
+        self.moves = [old - new.numpy() for old, new in zip(places, variables, strict=True)]
+        self.after, self.steps = float(_loss(scores(), labels)), int(optimizer.iterations.numpy())
+
+    def is_right(self):
+        return all(
+            np.allclose(move, right, atol=1e-3 * _norm(self.expected))
+            for move, right in zip(self.moves, self.expected, strict=True)
+        )
+
+
+def _loss(scores, labels):
+    return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, scores))
 
 
 @check("step", "`step` moves the layers as well as the head")
 def moves_all(learner):
-    _, _, moves, _ = moved(learner)
+    moves = Moved(learner).moves
     below, head = moves[:-2], moves[-2:]
     if not any(move.any() for move in moves):
         raise known(mistakes.nothing_applied)
@@ -167,16 +191,37 @@ def moves_all(learner):
 
 @check("step", "`step` goes along the gradient, its joint norm 1 at most")
 def along(learner):
-    found, error, moves, expected = moved(learner)
-    norm = _norm(expected) / RATE
-    if np.isclose(_norm(moves), _norm(expected), rtol=1e-3):
+    moved = Moved(learner)
+    length, right = _norm(moved.moves), _norm(moved.expected)
+    if np.isclose(length, RATE * moved.norm, rtol=1e-3):
         raise known(mistakes.not_clipped)
-    if all(_norm([move]) <= RATE * 1.001 for move in moves) and _norm(moves) > RATE * 1.01:
+    if all(_norm([move]) <= RATE * 1.001 for move in moved.moves) and length > right * 1.01:
         raise known(mistakes.clipped_one_by_one)
-    for move, right in zip(moves, expected, strict=True):
-        if not np.allclose(move, right / norm, atol=1e-3 * RATE):
-            raise Wrong("`step` moves the variables, but not along the gradient of the loss.")
-    same(numbers(found, "step"), float(error), mistakes, "step", tolerance=1e-3)
+    if not moved.is_right():
+        by_factors = [
+            factor * move
+            for factor, move in zip(_factors(moved.expected), moved.expected, strict=True)
+        ]
+        if np.isclose(length, _norm(by_factors), rtol=1e-3):
+            raise known(mistakes.factors_applied)
+        raise Wrong("`step` moves the variables, but not along the gradient of the loss.")
+    if moved.steps != 1:
+        raise known(mistakes.own_step)
+    if np.isclose(numbers(moved.returned, "step"), moved.after, rtol=1e-4).all():
+        raise known(mistakes.loss_after)
+    same(moved.returned, moved.before, mistakes, "step", tolerance=1e-3)
+
+
+def _factors(variables):
+    """Of conv5's two variables 1, of all others 3."""
+    return [1, 1] + [3] * (len(variables) - 2)
+
+
+@check("step", "`step` leaves a gradient alone whose joint norm is below 1")
+def below_one(learner):
+    moved = Moved(learner, sure=4)
+    if not moved.is_right():
+        raise known(mistakes.always_scaled)
 
 
 def _norm(arrays):

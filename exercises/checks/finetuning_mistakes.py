@@ -229,6 +229,62 @@ def clipped_one_by_one(weights, head, optimizer, images, labels):
     return _step(scores, variables, optimizer, labels, lambda each: tf.clip_by_norm(each, 1.0))
 
 
+@instead_of("step")
+def always_scaled(weights, head, optimizer, images, labels):
+    """A small gradient was made longer: it was scaled to a joint norm of 1 whatever it was.
+
+    Only where the norm is above 1: tf.clip_by_global_norm looks.
+    """
+    variables = answer.learning(weights, head)
+    with tf.GradientTape() as tape:
+        errors = tf.nn.sparse_softmax_cross_entropy_with_logits(
+            labels, _scores(weights, head, images)()
+        )
+        error = tf.reduce_mean(errors)
+    gradients = tape.gradient(error, variables)
+    norm = tf.linalg.global_norm(gradients)
+    optimizer.apply([each / norm for each in gradients], variables)
+    return error
+
+
+@instead_of("step")
+def factors_applied(weights, head, optimizer, images, labels):
+    """The gradients were multiplied by `factors`; here all of them count alike.
+
+    In the lab the optimizer is given the factors. Leave them out of `step`.
+    """
+    variables, factors = answer.learning(weights, head), answer.factors(weights, head)
+    with tf.GradientTape() as tape:
+        errors = tf.nn.sparse_softmax_cross_entropy_with_logits(
+            labels, _scores(weights, head, images)()
+        )
+        error = tf.reduce_mean(errors)
+    gradients, _ = tf.clip_by_global_norm(tape.gradient(error, variables), 1.0)
+    optimizer.apply([f * g for f, g in zip(factors, gradients, strict=True)], variables)
+    return error
+
+
+@instead_of("step")
+def own_step(weights, head, optimizer, images, labels):
+    """A step was taken, but not by the optimizer that was given, or not by it alone.
+
+    Call optimizer.apply once; it knows how far to go, and remembers earlier steps.
+    """
+    rate = float(optimizer.learning_rate.numpy())
+    return answer.step(weights, head, keras.optimizers.SGD(rate), images, labels)
+
+
+@instead_of("step")
+def loss_after(weights, head, optimizer, images, labels):
+    """The loss returned is the one after the step; it was asked for as before it.
+
+    Return the very number whose gradient was taken; to compute it again takes time, too.
+    """
+    answer.step(weights, head, optimizer, images, labels)
+    scores = _scores(weights, head, images)()
+    return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, scores))
+
+
 def _unfrozen(weights, names):
     return {
         name: tuple(map(keras.Variable, layer)) if name in names else layer

@@ -69,7 +69,7 @@ def normalised(learner):
 def gradient(learner):
     x = maps(channels=7, scale=300, dtype=np.float64)[:1, :2, :2]
     upstream = maps(channels=7, seed=2, dtype=np.float64)[:1, :2, :2]
-    found = learner.lrn_gradient(x, upstream)
+    found = learner.lrn_gradient(*(tf.cast(each, tf.float32) for each in (x, upstream)))
     same(found, differences(x.numpy(), upstream.numpy()), mistakes, "lrn_gradient", x, upstream)
 
 

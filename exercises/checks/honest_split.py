@@ -57,8 +57,11 @@ def all_of_them(learner):
     training, validation = sides(learner)
     if np.intersect1d(training, validation).size:
         raise known(mistakes.on_both_sides)
-    if len(training) + len(validation) < len(film()[0]):
+    rows = np.concatenate([training, validation])
+    if len(np.unique(rows)) < len(film()[0]):
         raise known(mistakes.one_frame_a_track)
+    if len(rows) > len(film()[0]):
+        raise known(mistakes.rows_repeated)
     if not len(validation):
         raise Wrong("No picture validates.")
 
@@ -74,12 +77,8 @@ def tracks_whole(learner):
 
 @check("split", "every class that can be on both sides is, in its share")
 def by_class(learner):
-    labels, tracks = film()
     for seed in range(5):
-        counts = [
-            [len(np.unique(tracks[side][labels[side] == label])) for label in range(4)]
-            for side in sides(learner, seed)
-        ]
+        counts = _counts(sides(learner, seed))
         if counts[1] == [9, 6, 3, 1]:
             raise known(mistakes.sides_swapped)
         if counts[1] == [3, 2, 1, 1]:
@@ -91,15 +90,34 @@ def by_class(learner):
                 f"Of classes with 12, 8, 4 and 1 tracks {counts[1]} validate; with the fraction "
                 "0.25 it should be [3, 2, 1, 0]."
             )
+    fewer = _counts(sides(learner, fraction=0.2))[1]
+    if fewer == [2, 1, 1, 0]:
+        raise known(mistakes.rounded_down)
+    if fewer != [2, 2, 1, 0]:
+        raise Wrong(
+            f"Of classes with 12, 8, 4 and 1 tracks {fewer} validate; with the fraction 0.2, "
+            "rounded, it should be [2, 2, 1, 0]."
+        )
+
+
+def _counts(rows):
+    """Of both sides, how many tracks of each class they have."""
+    labels, tracks = film()
+    return [
+        [len(np.unique(tracks[side][labels[side] == label])) for label in range(4)] for side in rows
+    ]
 
 
 @check("split", "one track at least validates, and one is left to train")
 def at_least_one(learner):
     labels, _ = film()
-    for fraction in (0.01, 0.99):
-        for side in sides(learner, fraction=fraction):
+    for fraction in (0.01, 0.75, 0.99):
+        rows = sides(learner, fraction=fraction)
+        for side in rows:
             if set(labels[side]) - {3} != {0, 1, 2}:
                 raise known(mistakes.not_one_at_least)
+        if 3 not in labels[rows[0]]:
+            raise known(mistakes.lone_track_validates)
 
 
 @check("split", "the seed decides, and nothing else")

@@ -47,6 +47,10 @@ def scores(learner):
     found = numbers(head(features()), "new_layer")
     if np.allclose(found.sum(1), 1, atol=1e-4):
         raise known(mistakes.softmax_already)
+    if not found.any():
+        raise known(mistakes.starts_with_zeros)
+    if (found > 0).all() and (found < 1).all():
+        raise known(mistakes.sigmoid_on_top)
     if (found >= 0).all():
         raise known(mistakes.relu_on_top)
 
@@ -55,15 +59,20 @@ def scores(learner):
 def undecided(learner):
     head = learner.new_layer(24, CLASSES)
     probabilities = tf.nn.softmax(head(np.float32(features() * 50)), axis=1).numpy()
-    if probabilities.max() < 2 / CLASSES:
-        return
-    large = np.abs(head.get_weights()[-2]).std() > 0.02
-    raise known(mistakes.starts_too_large if large else mistakes.not_normalised)
+    kernel = head.get_weights()[-2]
+    if kernel.std() > 0.02:
+        raise known(mistakes.starts_too_large)
+    if probabilities.max() >= 2 / CLASSES:
+        raise known(mistakes.not_normalised)
+    if kernel.std() < 0.005:
+        raise Wrong(f"The kernel starts with the spread {kernel.std():.4f}, expected 0.01.")
 
 
 @check("new_layer", "`new_layer` normalises, then weighs")
 def formula(learner):
     head, x = learner.new_layer(24, CLASSES), features()
+    if not head.trainable_variables:
+        raise known(mistakes.width_unknown)
     trained = [np.shape(each) for each in head.trainable_variables]
     if trained != [(24, CLASSES), (CLASSES,)]:
         raise Wrong(

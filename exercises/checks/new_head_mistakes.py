@@ -35,6 +35,33 @@ def relu_on_top(width, classes, seed=0):
 
 
 @instead_of("new_layer")
+def sigmoid_on_top(width, classes, seed=0):
+    """All scores lie between 0 and 1: there is a sigmoid on top of the last layer.
+
+    Leave the activation of Dense out: a score may be any number.
+    """
+    return _head(width, classes, seed, activation="sigmoid")
+
+
+@instead_of("new_layer")
+def starts_with_zeros(width, classes, seed=0):
+    """All scores are zero: the kernel starts with zeros.
+
+    Start it with random numbers of spread 0.01, drawn with the seed.
+    """
+    return _head(width, classes, seed, spread=0.0)
+
+
+@instead_of("new_layer")
+def width_unknown(width, classes, seed=0):
+    """The head does not know its width yet: it has no variables before it first sees features.
+
+    keras.Input([width]) comes first.
+    """
+    return keras.Sequential(_layers(classes, seed))
+
+
+@instead_of("new_layer")
 def starts_too_large(width, classes, seed=0):
     """The untrained layer is already sure of itself: its first numbers are too large.
 
@@ -105,7 +132,8 @@ def gradient_leaks(images, weights, head):
 def head_frozen_too(images, weights, head):
     """No gradient comes into the head either: it could never learn.
 
-    tf.stop_gradient goes around what fc7 says, not around what the head says.
+    tf.stop_gradient goes around what fc7 says, not around what the head says; and it is head(...),
+    not head.predict(...).
     """
     return tf.stop_gradient(tf.nn.softmax(head(_fc7(images, weights))))
 
@@ -115,7 +143,10 @@ def _fc7(images, weights):
 
 
 def _head(width, classes, seed, activation=None, spread=0.01):
+    return keras.Sequential([keras.Input([width]), *_layers(classes, seed, activation, spread)])
+
+
+def _layers(classes, seed, activation=None, spread=0.01):
     start = keras.initializers.RandomNormal(stddev=spread, seed=seed)
     normal = keras.layers.LayerNormalization(center=False, scale=False)
-    dense = keras.layers.Dense(classes, activation, kernel_initializer=start)
-    return keras.Sequential([keras.Input([width]), normal, dense])
+    return [normal, keras.layers.Dense(classes, activation, kernel_initializer=start)]

@@ -83,8 +83,10 @@ def downhill(learner):
         raise known(mistakes.nothing_applied)
     if true_loss(head(features), labels) > before:
         raise known(mistakes.uphill)
-    if not np.allclose(moved, -0.1 * _gradient(features, labels), atol=1e-4):
-        raise _other_step(int(optimizer.iterations.numpy()))
+    right = np.allclose(moved, -0.1 * _gradient(features, labels), atol=1e-4)
+    steps = int(optimizer.iterations.numpy())
+    if not right or steps != 1:
+        raise _other_step(steps)
     if np.isclose(numbers(found, "step"), true_loss(head(features), labels)).all():
         raise known(mistakes.loss_after)
     same(found, before, mistakes, "step")
@@ -145,15 +147,22 @@ def once(learner):
         raise known(mistakes.last_batch_lost)
     if sizes != [4, 4, 3]:
         raise Wrong(f"The batches of 11 examples have the sizes {sizes}, expected [4, 4, 3].")
+    sizes = [len(labels) for _, labels in batches_of(learner, 12)]
+    if sizes == [4, 4, 4, 0]:
+        raise known(mistakes.empty_batch)
+    if sizes != [4, 4, 4]:
+        raise Wrong(f"The batches of 12 examples have the sizes {sizes}, expected [4, 4, 4].")
 
 
-@check("epoch", "`epoch` goes in another order every time")
+@check("epoch", "`epoch` goes in another order every time, by the generator")
 def shuffled(learner):
     orders = [
-        tuple(np.concatenate([y for _, y in batches_of(learner, 40, seed)])) for seed in (0, 1)
+        tuple(np.concatenate([y for _, y in batches_of(learner, 40, seed)])) for seed in (0, 1, 0)
     ]
     if orders[0] == orders[1]:
         raise known(mistakes.never_shuffled)
+    if orders[0] != orders[2]:
+        raise known(mistakes.own_dice)
 
 
 @check("validate", "`validate` gives loss and accuracy")

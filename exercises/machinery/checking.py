@@ -63,13 +63,14 @@ def known(mistake):
 def same(found, expected, mistakes, function, *arguments, tolerance=1e-4):
     """`Wrong` unless what a learner's function made of the arguments is what it should be.
 
-    mistakes: the module of those that are known; what equals one of them is told by its words.
+    mistakes: the module of those that are known; what equals what one of them makes of the
+        arguments, if there are any, is told by its words.
     tolerance: of the largest number that is expected.
     """
     found, expected = numbers(found, function), np.asarray(expected)
     if _close(found, expected, tolerance):
         return
-    for mistake in vars(mistakes).values():
+    for mistake in vars(mistakes).values() if arguments else ():
         if getattr(mistake, "instead_of", None) == function:
             wrong = np.asarray(mistake(*arguments))
             if _close(found, wrong, tolerance) and not _close(wrong, expected, tolerance):

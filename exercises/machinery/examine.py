@@ -155,7 +155,10 @@ class Attempt:
 
 def too_long(what):
     """What is said of code that does not end, and what to look at."""
-    return f"{what} was still running after {SECONDS} seconds.", "Is there a loop that never ends?"
+    return (
+        f"{what} was still running after {SECONDS} seconds.",
+        "Is there a loop that never ends, or one over what NumPy does at once?",
+    )
 
 
 def _cause(sentence, look_at):

@@ -20,7 +20,7 @@ from lab.console import notice, say
 from lab.files import replace, replace_text
 
 ARCHIVE, MARKS = "hand-in.zip", "marks.json"
-VERSION = "1.0.0"  # of the checks; raise it when an exercise changes what it asks for
+VERSION = "1.1.0"  # of the checks; raise it when an exercise changes what it asks for
 LARGEST = 1_000_000  # bytes of a learner's file
 
 

@@ -1,9 +1,10 @@
 """The exercises are their answers with the solutions taken out.
 
 python -m exercises.machinery.stubs               write those that are not there
-python -m exercises.machinery.stubs resize        write this one, over whatever is there
+python -m exercises.machinery.stubs resize        write this one; what was there is kept beside it
 """
 
+import itertools
 import re
 import sys
 
@@ -51,9 +52,17 @@ def main(argv=None):
     with user_errors():
         for name in names or catalogue.EXERCISES:
             path = catalogue.HERE / f"{name}.py"
+            if names and path.exists() and path.read_bytes() != stub(name).encode():
+                say(f"{catalogue.shown(path)}: kept as {_kept(path).name}")
             if names or not path.exists():
                 replace_text(path, stub(name))
                 say(f"{catalogue.shown(path)}: as it was at first")
+
+
+def _kept(path):
+    """What the file was moved to."""
+    places = (path.with_name(f"{path.name}.before-{number}") for number in itertools.count(1))
+    return path.rename(next(place for place in places if not place.exists()))
 
 
 if __name__ == "__main__":

@@ -45,7 +45,8 @@ def test_an_exercise_comes_back_and_the_others_stay(tmp_path, monkeypatch, capsy
     assert "NotImplementedError" in (tmp_path / "groups.py").read_text()
     stubs.main(["resize"])
     assert "about 1 line." in (tmp_path / "resize.py").read_text()
-    assert "resize.py" in capsys.readouterr().out
+    assert (tmp_path / "resize.py.before-1").read_text() == "mine"
+    assert "resize.py: kept as resize.py.before-1" in capsys.readouterr().out
 
 
 def test_an_unknown_name_is_told_those_that_there_are(capsys):
