@@ -3,6 +3,7 @@
 import functools
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -19,7 +20,7 @@ import train_finetuning
 from lab.data.dataset import Dataset, sign_names
 from lab.demo import stand_ins
 from lab.features.extraction import extract
-from lab.runs import begun, plots, record, run
+from lab.runs import begun, fine_tuning, plots, record, run
 from lab.training import tuned_layers
 
 CLASSES = (33, 34, 13, 1)  # two that are each other in a mirror, one that is itself, one that never
@@ -79,14 +80,18 @@ def left(folder):
     return content | dict.fromkeys(path.name for path in folder.iterdir())
 
 
-def apart(factory, weights, options, look):
+def apart(factory, weights, options, look, train=tune):
     """What `look` finds at the run of a training in a folder of its own."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place := factory.mktemp("apart"))
         patch.setenv("ALEXNET_LAB_CACHE", str(place / "cache"))
         stand_in(patch, weights)
-        tune(*options)
+        train(*options)
         return look(Path("runs/mine"))
+
+
+def train_head(*options):
+    train_feature_extraction.main(list(options))
 
 
 @pytest.fixture(scope="module")
@@ -122,14 +127,25 @@ def test_judged_again_it_is_as_good_as_its_record_says(whole):
     assert right.mean() == pytest.approx(record.read(whole).metrics.validation.accuracy)
 
 
-def test_of_pictures_in_files_those_are_decoded_that_a_step_needs(demo_weights, place, capsys):
+def test_of_pictures_in_files_those_are_decoded_that_a_step_needs(place, monkeypatch):
     from PIL import Image
 
     for i, (picture, label) in enumerate(zip(drawn().images, drawn().labels, strict=True)):
         folder = place / "flowers" / f"kind {label}"
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray(picture).resize((300, 250)).save(folder / f"{i}.png")
+    read = []
+    decoded = fine_tuning._decoded
+    monkeypatch.setattr(fine_tuning, "_decoded", lambda *args: read.append(1) or decoded(*args))
+    train = train_finetuning.train
+
+    def noted(*arguments):
+        assert not read
+        return train(*arguments)
+
+    monkeypatch.setattr(train_finetuning, "train", noted)
     tune("--data", "flowers", *OPTIONS, "--epochs", "1", "--split", "random")
+    assert read
     found = record.read("runs/mine")
     assert found.arguments["augment"] == "photos"
     assert found.names == [f"kind {label}" for label in range(4)]
@@ -138,10 +154,16 @@ def test_of_pictures_in_files_those_are_decoded_that_a_step_needs(demo_weights, 
 # ---- what it starts from ------------------------------------------------------------------------
 
 
+@pytest.fixture(scope="module")
+def step4(tmp_path_factory, demo_weights):
+    options = [*OPTIONS, "--seed", "3"]
+    return apart(tmp_path_factory, demo_weights, options, Path.absolute, train_head)
+
+
 @pytest.fixture
-def trained():
+def trained(step4):
     """A run of step 4."""
-    train_feature_extraction.main([*OPTIONS[:-1], "step4", "--seed", "3"])
+    shutil.copytree(step4, "runs/step4")
     return "runs/step4"
 
 
@@ -170,7 +192,7 @@ def test_when_the_head_alone_was_better_it_says_so(trained, capsys):
 
 
 def test_a_head_with_a_hidden_layer_keeps_it():
-    train_feature_extraction.main([*OPTIONS[:-1], "deep", "--hidden", "8"])
+    train_head(*OPTIONS[:-1], "deep", "--hidden", "8", "--epochs", "1")
     tune("--run", "runs/deep", *CHEAP[-4:], "--epochs", "1", "--name", "mine")
     assert [value.shape for value in run.load("runs/mine").head.get_weights()] == [
         (512, 8), (8,), (8, 4), (4,),
