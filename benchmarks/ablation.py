@@ -1,7 +1,7 @@
 """What each part of fine-tuning's recipe brings: the default, and the same with one part changed.
 
-    python -m benchmarks.ablation --data train.p                    2,000 pictures: above an hour
-    python -m benchmarks.ablation --data train.p --limit 20000      four times that, and surer
+    python -m benchmarks.ablation --data train.p               2,000 pictures: an hour and a half
+    python -m benchmarks.ablation --data train.p --limit 20000 four times that, and surer
 
 Every training is a run of its own in `runs/ablation`; one that is there is not made again, so the
 same command goes on after whatever stopped it. The table is runs/ablation.csv.
@@ -71,7 +71,7 @@ def accuracy(script, change, options, more=()):
 def _measured(folder):
     """What a run that has ended says of its validation pictures; None of any other."""
     record = folder / "run.json"
-    metrics = record.exists() and json.loads(record.read_text())["metrics"]
+    metrics = record.exists() and json.loads(record.read_text()).get("metrics")
     return metrics["validation"] if metrics else None
 
 
