@@ -226,7 +226,11 @@ def clipped_one_by_one(weights, head, optimizer, images, labels):
     """
     variables = answer.learning(weights, head)
     scores = _scores(weights, head, images)
-    return _step(scores, variables, optimizer, labels, lambda each: tf.clip_by_norm(each, 1.0))
+
+    def clipped(gradients):
+        return [tf.clip_by_norm(each, 1.0) for each in gradients]
+
+    return _step(scores, variables, optimizer, labels, clipped)
 
 
 @instead_of("step")
@@ -235,16 +239,12 @@ def always_scaled(weights, head, optimizer, images, labels):
 
     Only where the norm is above 1: tf.clip_by_global_norm looks.
     """
+
+    def scaled(gradients):
+        return [each / tf.linalg.global_norm(gradients) for each in gradients]
+
     variables = answer.learning(weights, head)
-    with tf.GradientTape() as tape:
-        errors = tf.nn.sparse_softmax_cross_entropy_with_logits(
-            labels, _scores(weights, head, images)()
-        )
-        error = tf.reduce_mean(errors)
-    gradients = tape.gradient(error, variables)
-    norm = tf.linalg.global_norm(gradients)
-    optimizer.apply([each / norm for each in gradients], variables)
-    return error
+    return _step(_scores(weights, head, images), variables, optimizer, labels, scaled)
 
 
 @instead_of("step")
@@ -253,15 +253,16 @@ def factors_applied(weights, head, optimizer, images, labels):
 
     In the lab the optimizer is given the factors. Leave them out of `step`.
     """
-    variables, factors = answer.learning(weights, head), answer.factors(weights, head)
-    with tf.GradientTape() as tape:
-        errors = tf.nn.sparse_softmax_cross_entropy_with_logits(
-            labels, _scores(weights, head, images)()
-        )
-        error = tf.reduce_mean(errors)
-    gradients, _ = tf.clip_by_global_norm(tape.gradient(error, variables), 1.0)
-    optimizer.apply([f * g for f, g in zip(factors, gradients, strict=True)], variables)
-    return error
+
+    def multiplied(gradients):
+        clipped, _ = tf.clip_by_global_norm(gradients, 1.0)
+        return [
+            factor * each
+            for factor, each in zip(answer.factors(weights, head), clipped, strict=True)
+        ]
+
+    variables = answer.learning(weights, head)
+    return _step(_scores(weights, head, images), variables, optimizer, labels, multiplied)
 
 
 @instead_of("step")
@@ -296,10 +297,9 @@ def _scores(weights, head, images):
     return lambda: head(AlexNet(images, feature_extract=True, weights=weights))
 
 
-def _step(scores, variables, optimizer, labels, change=lambda each: each):
+def _step(scores, variables, optimizer, labels, change=list):
     with tf.GradientTape() as tape:
         errors = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, scores())
         error = tf.reduce_mean(errors)
-    gradients = [change(each) for each in tape.gradient(error, variables)]
-    optimizer.apply(gradients, variables)
+    optimizer.apply(change(tape.gradient(error, variables)), variables)
     return error
